@@ -1,0 +1,231 @@
+"""The check of everything: the journal's chain, and the state against the journal's replay.
+
+The state is a view of the journal, so replaying one project's entries in memory must give
+exactly its rows. What can't be replayed (content) is checked against the digests on record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pointsman.app.application import View
+from pointsman.app.releases import MOVED
+from pointsman.core.canonical import digest
+from pointsman.core.journal import Line, broken_links, genesis
+from pointsman.core.releases import plain_target
+from pointsman.core.vocabulary import Diagnosis, Finding
+
+MAX_FINDINGS = 1_000
+_STEP = 1_000
+
+
+@dataclass(slots=True)
+class _Replayed:
+    """One artifact as the journal tells it."""
+
+    kind: str
+    name: str
+    archived_at: int | None = None
+    versions: list[tuple[str, str, str, int]] = field(default_factory=list)
+    """Digest, message, author and time of versions 1, 2, 3…"""
+    tombstones: dict[int, int] = field(default_factory=dict)
+    tags: dict[tuple[int, str], str] = field(default_factory=dict)
+    aliases: dict[str, tuple[object, int, int, int]] = field(default_factory=dict)
+    """Target, revision, release and time of the last move."""
+
+
+class _Examination:
+    """Collects what was looked at and what was wrong."""
+
+    def __init__(self) -> None:
+        self.checked: Counter[str] = Counter()
+        self.findings: list[Finding] = []
+        self.replayed: dict[int, _Replayed] = {}
+
+    def wrong(self, check: str, subject: str, message: str) -> None:
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(check, subject, message))
+
+    def same(self, check: str, subject: str, what: str, stored: object, told: object) -> None:
+        if stored != told:
+            self.wrong(
+                check, subject, f"{what} is {stored!r} in the store, {told!r} by the journal"
+            )
+
+
+def examine(view: View) -> Diagnosis:
+    """Check every invariant over the caller's project; `findings` is empty if all is well."""
+    view.require("read")
+    found = _Examination()
+    _replay(view, found)
+    after = 0
+    while rows := view.reader.artifacts_after(view.project.id, after, _STEP):
+        for row in rows:
+            found.checked["artifacts"] += 1
+            told = found.replayed.pop(row.id, None)
+            subject = f"{row.kind}:{row.name}"
+            if told is None:
+                found.wrong("state", subject, "the journal knows nothing of this artifact")
+                continue
+            found.same("state", subject, "its kind", row.kind, told.kind)
+            found.same("state", subject, "its name", row.name, told.name)
+            found.same("state", subject, "its newest version", row.newest, len(told.versions))
+            found.same("state", subject, "its archiving", row.archived_at, told.archived_at)
+            _examine_versions(view, found, row.id, subject, told)
+            _examine_aliases(view, found, row.id, subject, told)
+            tags = {(number, key): value for number, key, value in view.reader.tags_of(row.id)}
+            found.checked["tags"] += len(tags)
+            found.same("state", subject, "its tags", tags, told.tags)
+        after = rows[-1].id
+    for told in found.replayed.values():
+        found.wrong("state", f"{told.kind}:{told.name}", "the store has lost this artifact")
+    return Diagnosis(dict(found.checked), tuple(found.findings))
+
+
+def _examine_versions(
+    view: View, found: _Examination, artifact_id: int, subject: str, told: _Replayed
+) -> None:
+    stones = {row.number: row.at for row in view.reader.tombstones(artifact_id)}
+    found.same("state", subject, "what was removed of it", stones, told.tombstones)
+    before: int | None = None
+    number = len(told.versions)
+    while rows := view.reader.versions(artifact_id, before, _STEP):
+        for row in rows:
+            found.checked["versions"] += 1
+            where = f"{subject}:{row.number}"
+            if row.number != number or number < 1:
+                found.wrong("versions", where, f"its number should be {number}")
+                return
+            stored = (row.digest, row.message, row.author, row.created_at)
+            found.same("versions", where, "the version", stored, told.versions[number - 1])
+            body = view.reader.content(artifact_id, row.number)
+            if body is None and row.number not in stones:
+                found.wrong("content", where, "its content is missing and was not removed")
+            elif body is not None and row.number in stones:
+                found.wrong("content", where, "its content is still there after its removal")
+            elif body is not None and digest(body) != row.digest:
+                found.wrong("content", where, "its content does not match its digest")
+            number -= 1
+        before = rows[-1].number
+    if number > 0:
+        found.wrong("versions", subject, f"versions 1 to {number} are missing")
+
+
+def _examine_aliases(
+    view: View, found: _Examination, artifact_id: int, subject: str, told: _Replayed
+) -> None:
+    stored = {
+        row.name: (plain_target(row.target), row.revision, row.release, row.moved_at)
+        for row in view.reader.aliases(artifact_id)
+    }
+    found.checked["aliases"] += len(stored)
+    for alias in stored.keys() | told.aliases.keys():
+        found.same(
+            "aliases", f"{subject}@{alias}", "the alias", stored.get(alias), told.aliases.get(alias)
+        )
+
+
+def _replay(view: View, found: _Examination) -> None:
+    head = genesis(view.project.uid)
+    while lines := view.reader.lines(view.project.id, head.seq, _STEP):
+        for seq, why in broken_links(head, lines):
+            found.wrong("chain", f"entry {seq}", why)
+        for line in lines:
+            found.checked["entries"] += 1
+            apply = _APPLY.get(line.type)
+            if apply is not None:
+                try:
+                    apply(found, line, json.loads(line.data))
+                except (KeyError, TypeError, ValueError) as error:
+                    found.wrong("replay", f"entry {line.seq}", f"it can't be replayed: {error!r}")
+        last = lines[-1]
+        head = type(head)(last.seq, last.at, last.hash)
+    if head != view.reader.head(view.project.id):
+        found.wrong(
+            "chain",
+            f"project {view.project.name}",
+            f"the journal ends at entry {head.seq}, but its head says "
+            f"{view.reader.head(view.project.id).seq}",
+        )
+
+
+def _artifact_created(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    found.replayed[_about(line)] = _Replayed(fact["kind"], fact["name"])
+
+
+def _archived(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    found.replayed[_about(line)].archived_at = line.at
+
+
+def _restored(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    found.replayed[_about(line)].archived_at = None
+
+
+def _published(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    versions = found.replayed[_about(line)].versions
+    if fact["version"] != len(versions) + 1:
+        found.wrong(
+            "versions",
+            f"{fact['kind']}:{fact['name']}:{fact['version']}",
+            f"it follows version {len(versions)} in the journal",
+        )
+    versions.append((fact["digest"], fact["message"], line.by, line.at))
+
+
+def _tombstoned(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    found.replayed[_about(line)].tombstones[fact["version"]] = line.at
+
+
+def _tag_set(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    tags = found.replayed[_about(line)].tags
+    tags[fact.get("version", 0), fact["key"]] = fact["value"]
+
+
+def _tag_deleted(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    del found.replayed[_about(line)].tags[fact.get("version", 0), fact["key"]]
+
+
+def _moved(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    replayed = found.replayed[_about(line)]
+    alias = fact["alias"]
+    where = f"{fact['kind']}:{fact['name']}@{alias}"
+    target, revision, _, _ = replayed.aliases.get(alias, (None, 0, 0, 0))
+    if fact["revision"] != revision + 1:
+        found.wrong("aliases", where, f"revision {fact['revision']} follows {revision}")
+    if fact["before"] != target:
+        found.wrong("aliases", where, f"entry {line.seq} moved it from where it was not")
+    versions = [arm["version"] for arm in _arms(fact["to"])]
+    if any(not 1 <= number <= len(replayed.versions) for number in versions):
+        found.wrong("aliases", where, f"entry {line.seq} moved it to a version that is not there")
+    elif fact["digests"] != [replayed.versions[number - 1][0] for number in versions]:
+        found.wrong("aliases", where, f"entry {line.seq} records other digests than its versions'")
+    if line.alias != alias:
+        found.wrong("aliases", where, f"entry {line.seq} is filed under {line.alias!r}")
+    replayed.aliases[alias] = (fact["to"], fact["revision"], fact["release"], line.at)
+
+
+def _arms(target: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    if target is not None:
+        yield from target.get("split") or [target]
+
+
+def _about(line: Line) -> int:
+    if line.artifact is None:
+        raise ValueError("it does not say which artifact it is about")
+    return line.artifact
+
+
+_APPLY: dict[str, Callable[[_Examination, Line, dict[str, Any]], None]] = {
+    "artifact.created": _artifact_created,
+    "artifact.archived": _archived,
+    "artifact.restored": _restored,
+    "version.published": _published,
+    "version.tombstoned": _tombstoned,
+    "tag.set": _tag_set,
+    "tag.deleted": _tag_deleted,
+    MOVED: _moved,
+}

@@ -1,0 +1,163 @@
+"""Looking back: the journal as an audit log, as the history of things, and as of a moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from pointsman.app.application import View
+from pointsman.app.describing import entry_of
+from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.ports import AliasRow, ArtifactRow, EntryFilter
+from pointsman.app.releases import MOVED, release_of
+from pointsman.core.journal import Line, genesis
+from pointsman.core.names import check_alias
+from pointsman.core.releases import target_from_plain
+from pointsman.core.vocabulary import Difference, Entry, Page, Release, Target
+from pointsman.errors import InvalidInput
+
+MAX_BETWEEN = 1_000_000
+_STEP = 1_000
+
+
+def entries(
+    view: View,
+    *,
+    kind: str = "",
+    name: str = "",
+    alias: str = "",
+    types: tuple[str, ...] = (),
+    actor: str = "",
+    since: int | None = None,
+    until: int | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Entry]:
+    """Journal entries that match, newest first: of the project, an artifact or an alias."""
+    view.require("read")
+    limit = check_limit(limit)
+    artifact_id = view.artifact(kind or "prompt", name).id if name else None
+    where = EntryFilter(
+        artifact_id=artifact_id,
+        alias=check_alias(alias) if alias else None,
+        types=types,
+        actor=actor or None,
+        since=since,
+        until=until,
+    )
+    place = Cursor("entries", [artifact_id, alias, list(types), actor, since, until])
+    before = place.number(cursor)
+    lines = view.reader.lines_where(view.project.id, where, before, limit + 1)
+    page = lines[:limit]
+    more = place.write(page[-1].seq) if len(lines) > limit else None
+    return Page(tuple(_entries(view, page)), more)
+
+
+def entries_after(view: View, after: int, limit: int = 1_000) -> Page[Entry]:
+    """Journal entries above the sequence number `after`, oldest first: for export and replay."""
+    view.require("read")
+    if after < 0:
+        raise InvalidInput("`after` is below 0.", field="after", hint="Start with 0.")
+    limit = check_limit(limit, most=10_000)
+    lines = view.reader.lines(view.project.id, after, limit + 1)
+    more = str(lines[limit - 1].seq) if len(lines) > limit else None
+    return Page(tuple(_entries(view, lines[:limit])), more)
+
+
+def releases_of_alias(
+    view: View, kind: str, name: str, alias: str, *, limit: int = 50, cursor: str | None = None
+) -> Page[Release]:
+    """The releases that moved an alias, newest first, each with this alias's move alone."""
+    view.require("read")
+    limit = check_limit(limit)
+    artifact = view.artifact(kind, name)
+    place = Cursor("releases", [artifact.id, alias])
+    before = place.number(cursor)
+    lines = view.reader.alias_lines(artifact.id, check_alias(alias), before, limit + 1)
+    page = lines[:limit]
+    more = place.write(page[-1].seq) if len(lines) > limit else None
+    return Page(tuple(release_of([line]) for line in page), more)
+
+
+def alias_at(view: View, artifact: ArtifactRow, alias: str, at: int) -> AliasRow | None:
+    """The alias as its last move at or before a moment left it; None if it never was by then."""
+    line = view.reader.alias_line_at(artifact.id, alias, at)
+    if line is None:
+        return None
+    fact = json.loads(line.data)
+    return AliasRow(
+        artifact_id=artifact.id,
+        name=alias,
+        target=target_from_plain(fact["to"]),
+        revision=fact["revision"],
+        release=fact["release"],
+        moved_at=line.at,
+        moved_by=line.by,
+        reason=fact["reason"],
+    )
+
+
+def differences(view: View, before: int, after: int) -> tuple[Difference, ...]:
+    """What points elsewhere at `after` than at `before`, by artifact and alias.
+
+    An artifact that was published to in between has a row without alias, whose targets are
+    its newest versions. Aliases that moved and came back are rows with equal targets.
+    """
+    view.require("read")
+    if after < before:
+        raise InvalidInput(
+            "The second moment is before the first.",
+            code="moments_reversed",
+            hint="Give the earlier moment first.",
+            field="after",
+        )
+    rows: dict[tuple[str, str, str | None], Difference] = {}
+    for line in _between(view, before, after):
+        fact = json.loads(line.data)
+        if line.type == MOVED:
+            key = (fact["kind"], fact["name"], fact["alias"])
+            was = target_from_plain(fact["before"])
+            now = target_from_plain(fact["to"])
+        elif line.type == "version.published":
+            key = (fact["kind"], fact["name"], None)
+            number = fact["version"]
+            was = Target(version=number - 1) if number > 1 else None
+            now = Target(version=number)
+        else:
+            continue
+        first = rows.get(key)
+        rows[key] = Difference(
+            kind=key[0],
+            name=key[1],
+            alias=key[2],
+            before=first.before if first else was,
+            after=now,
+            moves=(first.moves if first else 0) + 1,
+        )
+    return tuple(rows[key] for key in sorted(rows, key=lambda k: (k[0], k[1], k[2] or "")))
+
+
+def _between(view: View, before: int, after: int) -> Iterator[Line]:
+    first = view.reader.seq_at(view.project.id, before)
+    last = view.reader.seq_at(view.project.id, after)
+    if last - first > MAX_BETWEEN:
+        raise InvalidInput(
+            f"{last - first} entries lie between the two moments.",
+            code="too_many_entries",
+            hint=f"Ask about moments with at most {MAX_BETWEEN} entries between them.",
+        )
+    while first < last:
+        for line in view.reader.lines(view.project.id, first, min(_STEP, last - first)):
+            yield line
+            first = line.seq
+
+
+def _entries(view: View, lines: list[Line]) -> Iterator[Entry]:
+    """Entries with the hash before each, which for neighbours is already at hand."""
+    hashes = {line.seq: line.hash for line in lines}
+    for line in lines:
+        previous = hashes.get(line.seq - 1)
+        if previous is None:
+            before = view.reader.lines(view.project.id, line.seq - 2, 1) if line.seq > 1 else []
+            previous = before[0].hash if before else genesis(view.project.uid).hash
+        yield entry_of(line, previous)

@@ -1,0 +1,401 @@
+"""The one door: the only code that moves an alias.
+
+Every surface comes through `carry_out`, so that no surface can walk round a policy: setting,
+moving and deleting aliases, publishing with aliases, releases of several artifacts, rollbacks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pointsman.app.application import View, Work
+from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, VersionRow
+from pointsman.core.journal import Line
+from pointsman.core.names import check_alias, check_reason
+from pointsman.core.policy import Verdict, may_move
+from pointsman.core.releases import (
+    Order,
+    PastMove,
+    Point,
+    move_to_undo,
+    plain_target,
+    plan_release,
+    target_from_plain,
+    together,
+)
+from pointsman.core.selectors import Selector
+from pointsman.core.vocabulary import Move, Release, Target, moment
+from pointsman.errors import Conflict, NotFound, PointsmanError, Reason
+
+MAX_MOVES = 500
+MOVED = "alias.moved"
+_STEP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An alias that should point elsewhere. `to` None asks for its deletion.
+
+    `if_revision` is the revision that the asker saw (0: there was no such alias); None means
+    that any will do.
+    """
+
+    kind: str
+    name: str
+    alias: str
+    to: Target | None
+    if_revision: int | None = None
+
+
+_Known = dict[tuple[int, int], VersionRow]
+"""Versions by artifact and number, read once for the plan and the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An alias of an artifact, as the transaction sees it; `row` is None if it never was."""
+
+    artifact: ArtifactRow
+    alias: str
+    row: AliasRow | None
+
+    @property
+    def target(self) -> Target | None:
+        return self.row.target if self.row else None
+
+    @property
+    def revision(self) -> int:
+        return self.row.revision if self.row else 0
+
+
+def release(work: Work, wishes: Sequence[Wish], reason: str) -> Release | None:
+    """Fulfil all the wishes at once, or none. None where all were fulfilled already.
+
+    Raises `Refused`, `StaleRevision`, `NotFound`, `Gone`, `Conflict` or `InvalidInput`, with
+    every reason against it.
+    """
+    if len(wishes) > MAX_MOVES:
+        raise Conflict(
+            f"The release has {len(wishes)} moves.",
+            code="too_many_moves",
+            hint=f"A release has at most {MAX_MOVES}; make several.",
+        )
+    problems: list[PointsmanError] = []
+    placed: list[tuple[Place, Wish]] = []
+    for wish in wishes:
+        try:
+            artifact = work.artifact(wish.kind, wish.name)
+        except NotFound as problem:
+            problems.append(problem)
+            continue
+        alias = check_alias(wish.alias)
+        placed.append((Place(artifact, alias, work.tx.alias(artifact.id, alias)), wish))
+    if problems:
+        raise together(problems)
+    return carry_out(
+        work, [(place, Order(wish.to, wish.if_revision)) for place, wish in placed], reason
+    )
+
+
+def roll_back_alias(
+    work: Work, kind: str, name: str, alias: str, reason: str, *, if_revision: int | None = None
+) -> Release:
+    """Put an alias back to what its last release that still stands replaced.
+
+    Doing it twice goes back two releases. Raises `NotFound` if there is nothing to undo and
+    `Conflict` if the alias had no target before.
+    """
+    artifact = work.artifact(kind, name)
+    row = work.tx.alias(artifact.id, check_alias(alias))
+    where = f"{name}@{alias}"
+    if row is None:
+        raise NotFound(f"There is no {where}.", code="alias_not_found", field="alias")
+    undo = move_to_undo(_past(work, artifact.id, row.name))
+    if undo is None:
+        raise NotFound(
+            f"{where} has no release left to roll back.",
+            code="nothing_to_roll_back",
+            hint="Every release of it has been rolled back already.",
+        )
+    if undo.before is None:
+        raise Conflict(
+            f"Release {undo.release} gave {where} its first target: there is none to go back to.",
+            code="nothing_before",
+            hint="Delete the alias, or move it to the version that you want.",
+        )
+    place = Place(artifact, row.name, row)
+    done = carry_out(work, [(place, Order(undo.before, if_revision))], reason, undoes=undo.release)
+    if done is None:
+        raise Conflict(
+            f"{where} already points to {undo.before}, as before release {undo.release}.",
+            code="already_there",
+            hint="Move it by hand if you want an older version.",
+        )
+    return done
+
+
+def roll_back_release(work: Work, number: int, reason: str) -> Release:
+    """Undo a whole release: each of its aliases goes back to what it was before.
+
+    Aliases that the release created are deleted. Raises `Conflict`, naming each, if aliases
+    have moved since, or if the release is itself a rollback or undone already.
+    """
+    undone = find_release(work, number)
+    if undone.undoes is not None:
+        raise Conflict(
+            f"Release {number} is itself a rollback, of release {undone.undoes}.",
+            code="is_rollback",
+            hint="Release the versions that you want instead.",
+        )
+    problems: list[PointsmanError] = []
+    orders: list[tuple[Place, Order]] = []
+    for move in undone.moves:
+        artifact = work.artifact(move.kind, move.name)
+        row = work.tx.alias(artifact.id, move.alias)
+        if row is None or row.revision != move.revision:
+            now = "it was rolled back" if row and row.target == move.before else "it moved"
+            problems.append(
+                Conflict(
+                    f"{move.name}@{move.alias} is not where release {number} put it: {now} since.",
+                    code="moved_since",
+                    hint="Roll back that alias by itself, or what moved it first.",
+                )
+            )
+        else:
+            orders.append((Place(artifact, move.alias, row), Order(move.before)))
+    if problems:
+        raise together(problems)
+    done = carry_out(work, orders, reason, undoes=number)
+    assert done is not None, "every move of a release changes its alias"
+    return done
+
+
+def carry_out(
+    work: Work,
+    orders: Sequence[tuple[Place, Order]],
+    reason: str,
+    *,
+    undoes: int | None = None,
+) -> Release | None:
+    """Judge, plan and make the moves. Everything that moves an alias ends up here."""
+    reason = check_reason(reason, field="reason")
+    judge(work, [(place.artifact.name, place.alias) for place, _ in orders]).enforce()
+    known: _Known = {}
+    planned = plan_release([(_point(work, place, order, known), order) for place, order in orders])
+    if not planned:
+        return None
+    places = {(place.artifact.kind, place.artifact.name, place.alias): place for place, _ in orders}
+    broken = [
+        problem
+        for move in planned
+        for problem in _breaks(work, places[move.kind, move.name, move.alias], move.to)
+    ]
+    if broken:
+        raise together(broken)
+    number = work.next_seq
+    lines = [
+        _move(work, places[move.kind, move.name, move.alias], move, known, number, reason, undoes)
+        for move in planned
+    ]
+    return Release(number, moment(lines[0].at), work.actor.name, reason, planned, undoes)
+
+
+def version_meant(work: Work, selector: Selector) -> Target:
+    """The version that a selector means now, as a target for a move of another alias.
+
+    A split is taken over as it is. Raises `NotFound`.
+    """
+    artifact = work.artifact(selector.kind, selector.name)
+    if selector.version is not None:
+        return Target(version=selector.version)
+    if selector.alias is None:
+        return Target(version=artifact.newest)
+    row = work.tx.alias(artifact.id, selector.alias)
+    if row is None or row.target is None:
+        raise NotFound(
+            f"{artifact.name} has no alias {selector.alias!r}.",
+            code="alias_not_found",
+            field="selector",
+        )
+    return row.target
+
+
+def judge(work: View, aliases: Sequence[tuple[str, str]]) -> Verdict:
+    """Whether the caller may move all these (artifact, alias), with every reason against."""
+    reasons: dict[Reason, None] = {}
+    for artifact, alias in aliases:
+        for reason in may_move(work.actor, artifact=artifact, alias=alias).reasons:
+            reasons[reason] = None
+    return Verdict(tuple(reasons))
+
+
+def find_release(view: View, number: int) -> Release:
+    """The release with this number. Raises `NotFound`."""
+    lines: list[Line] = []
+    after = number - 1
+    # The moves of a release follow one another in the journal.
+    while more := view.reader.lines(view.project.id, after, _STEP):
+        for line in more:
+            if line.type != MOVED or json.loads(line.data)["release"] != number:
+                break
+            lines.append(line)
+        else:
+            after = more[-1].seq
+            continue
+        break
+    if not lines:
+        raise NotFound(
+            f"There is no release {number}.",
+            code="release_not_found",
+            hint="Look at the history for the numbers of releases.",
+        )
+    return release_of(lines)
+
+
+def release_of(lines: Sequence[Line]) -> Release:
+    """The release whose moves these journal entries record."""
+    facts = [json.loads(line.data) for line in lines]
+    moves = tuple(
+        Move(
+            kind=fact["kind"],
+            name=fact["name"],
+            alias=fact["alias"],
+            before=target_from_plain(fact["before"]),
+            to=target_from_plain(fact["to"]),
+            revision=fact["revision"],
+        )
+        for fact in facts
+    )
+    first = facts[0]
+    return Release(
+        number=first["release"],
+        at=moment(lines[0].at),
+        by=lines[0].by,
+        reason=first["reason"],
+        moves=moves,
+        undoes=first.get("undoes"),
+    )
+
+
+def _point(work: Work, place: Place, order: Order, known: _Known) -> Point:
+    readable: dict[int, bool] = {}
+    if order.to is not None:
+        for number in order.to.versions:
+            row = work.tx.version(place.artifact.id, number)
+            if row is not None:
+                known[place.artifact.id, number] = row
+                readable[number] = work.tx.tombstone(place.artifact.id, number) is None
+    return Point(
+        kind=place.artifact.kind,
+        name=place.artifact.name,
+        alias=place.alias,
+        target=place.target,
+        revision=place.revision,
+        archived=place.artifact.archived_at is not None,
+        readable=readable,
+    )
+
+
+def _move(
+    work: Work,
+    place: Place,
+    move: Move,
+    known: _Known,
+    number: int,
+    reason: str,
+    undoes: int | None,
+) -> Line:
+    versions = move.to.versions if move.to else ()
+    digests = [known[place.artifact.id, version].digest for version in versions]
+    fact: dict[str, object] = {
+        "kind": move.kind,
+        "name": move.name,
+        "alias": move.alias,
+        "before": plain_target(move.before),
+        "to": plain_target(move.to),
+        "digests": digests,
+        "revision": move.revision,
+        "release": number,
+        "reason": reason,
+    }
+    if undoes is not None:
+        fact["undoes"] = undoes
+    line = work.record(MOVED, fact, artifact=place.artifact.id, alias=place.alias)
+    work.tx.put_alias(
+        AliasRow(
+            artifact_id=place.artifact.id,
+            name=place.alias,
+            target=move.to,
+            revision=move.revision,
+            release=number,
+            moved_at=line.at,
+            moved_by=work.actor.name,
+            reason=reason,
+        )
+    )
+    return line
+
+
+def _breaks(work: Work, place: Place, to: Target | None) -> Iterator[PointsmanError]:
+    """What stands against a move because prompts in use include this one by this alias."""
+    if place.target is None:
+        return
+    includers = [
+        row
+        for row in work.tx.includers(place.artifact.id)
+        if row.live and row.target_alias == place.alias
+    ]
+    if not includers:
+        return
+    where = f"{place.artifact.name}@{place.alias}"
+    if to is None:
+        yield Conflict(
+            f"{where} can't be deleted: {_names(includers)} include{_s(includers)} it.",
+            code="included_elsewhere",
+            hint="Publish versions that do without it, and move their aliases there first.",
+        )
+        return
+    shapes = {_shape(work, place.artifact.id, version) for version in to.versions}
+    before = {_shape(work, place.artifact.id, version) for version in place.target.versions}
+    if shapes != before:
+        yield Conflict(
+            f"{where} can't change from {_joined(before)} to {_joined(shapes)}: "
+            f"{_names(includers)} include{_s(includers)} it.",
+            code="included_elsewhere",
+            hint="An included prompt keeps its format and its being text or chat.",
+        )
+
+
+def _shape(work: Work, artifact_id: int, number: int) -> str:
+    row = work.tx.version(artifact_id, number)
+    return (row.shape if row else None) or ""
+
+
+def _joined(shapes: set[str]) -> str:
+    return ", ".join(sorted(shapes))
+
+
+def _names(includers: Sequence[IncluderRow]) -> str:
+    shown = list(dict.fromkeys(f"{row.name}:{row.number}" for row in includers))
+    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+
+
+def _s(includers: Sequence[IncluderRow]) -> str:
+    return "s" if len({(row.name, row.number) for row in includers}) == 1 else ""
+
+
+def _past(work: Work, artifact_id: int, alias: str) -> Iterator[PastMove]:
+    before: int | None = None
+    while lines := work.tx.alias_lines(artifact_id, alias, before, _STEP):
+        for line in lines:
+            fact = json.loads(line.data)
+            yield PastMove(
+                release=fact["release"],
+                revision=fact["revision"],
+                before=target_from_plain(fact["before"]),
+                to=target_from_plain(fact["to"]),
+                undoes=fact.get("undoes"),
+            )
+        before = lines[-1].seq

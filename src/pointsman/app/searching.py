@@ -1,0 +1,79 @@
+"""Finding artifacts: by kind, folder, name, tags, aliases, author, time, and text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple
+
+from pointsman.app.application import View
+from pointsman.app.describing import artifacts_of
+from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.ports import ArtifactRow
+from pointsman.core.names import skeleton
+from pointsman.core.search import Query
+from pointsman.core.vocabulary import Artifact, Page
+
+_LOOKED_AT = 5_000
+"""How many candidates one page of a text search reads at most before it answers with less."""
+_STEP = 500
+
+
+def search(
+    view: View, query: Query, *, limit: int = 50, cursor: str | None = None
+) -> Page[Artifact]:
+    """The artifacts that match, in a stable order.
+
+    A page may hold fewer than `limit` and still have a cursor: searching in texts gives back
+    what it has after looking at several thousand artifacts.
+    """
+    view.require("read")
+    limit = check_limit(limit)
+    place = Cursor("search", [repr(astuple(query))])
+    types = {"name": (str, int), "created": (int,), "updated": (int, int)}[query.order]
+    after = place.read(cursor, *types)
+    wanted = Query(
+        **{field: getattr(query, field) for field in Query.__slots__ if field != "name"},
+        name=skeleton(query.name),
+    )
+    found, last = _matching(view, wanted, after, limit)
+    more = None if last is None else place.write(*_position(query, last))
+    return Page(artifacts_of(view, found), more)
+
+
+def _matching(
+    view: View, query: Query, after: tuple[str | int, ...] | None, limit: int
+) -> tuple[list[ArtifactRow], ArtifactRow | None]:
+    """Up to `limit` matches, and the row after which to go on (None at the end)."""
+    if not query.text:
+        rows = view.reader.search(view.project.id, query, after, limit + 1)
+        return rows[:limit], rows[limit - 1] if len(rows) > limit else None
+    needle = query.text.casefold()
+    found: list[ArtifactRow] = []
+    looked_at = 0
+    while True:
+        rows = view.reader.search(view.project.id, query, after, _STEP)
+        for row in rows:
+            looked_at += 1
+            body = view.reader.content(row.id, row.newest)
+            if body is not None and _says(json.loads(body), needle):
+                found.append(row)
+            if len(found) == limit or looked_at == _LOOKED_AT:
+                return found, row
+        if len(rows) < _STEP:
+            return found, None
+        after = _position(query, rows[-1])
+
+
+def _says(value: object, needle: str) -> bool:
+    """Whether any text in the content (not a field's name) contains the needle."""
+    if isinstance(value, str):
+        return needle in value.casefold()
+    if isinstance(value, dict):
+        return any(_says(item, needle) for item in value.values())
+    return isinstance(value, list) and any(_says(item, needle) for item in value)
+
+
+def _position(query: Query, row: ArtifactRow) -> tuple[str | int, ...]:
+    if query.order == "name":
+        return row.name, row.id
+    return (row.id,) if query.order == "created" else (row.updated_at, row.id)

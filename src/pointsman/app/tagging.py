@@ -1,0 +1,62 @@
+"""Tags: searchable words on artifacts and versions. They never deploy anything."""
+
+from __future__ import annotations
+
+from pointsman.app.application import Work
+from pointsman.app.ports import ArtifactRow
+from pointsman.core.names import check_tag_key, check_tag_value
+from pointsman.errors import NotFound
+
+
+def set_tag(work: Work, kind: str, name: str, number: int | None, key: str, value: str) -> bool:
+    """Set a tag of an artifact, or of one of its versions. False if it had that value.
+
+    Raises `NotFound`, `InvalidName` or `Refused`.
+    """
+    work.require("write")
+    artifact, version = _place(work, kind, name, number)
+    return set_tag_row(work, artifact, version, check_tag_key(key), check_tag_value(value))
+
+
+def delete_tag(work: Work, kind: str, name: str, number: int | None, key: str) -> bool:
+    """Delete a tag. False if there was none. Raises `NotFound` or `Refused`."""
+    work.require("write")
+    artifact, version = _place(work, kind, name, number)
+    before = work.tx.tags(artifact.id, version).get(key)
+    if before is None:
+        return False
+    fact = _fact(artifact, version, key)
+    work.record("tag.deleted", {**fact, "before": before}, artifact=artifact.id)
+    work.tx.drop_tag(artifact.id, version, key)
+    return True
+
+
+def set_tag_row(work: Work, artifact: ArtifactRow, number: int, key: str, value: str) -> bool:
+    """Set a checked tag of an artifact (number 0) or a version that exists."""
+    before = work.tx.tags(artifact.id, number).get(key)
+    if before == value:
+        return False
+    fact = {**_fact(artifact, number, key), "value": value}
+    if before is not None:
+        fact["before"] = before
+    work.record("tag.set", fact, artifact=artifact.id)
+    work.tx.put_tag(work.project.id, artifact.id, number, artifact.name, key, value)
+    return True
+
+
+def _fact(artifact: ArtifactRow, number: int, key: str) -> dict[str, object]:
+    fact: dict[str, object] = {"kind": artifact.kind, "name": artifact.name, "key": key}
+    if number:
+        fact["version"] = number
+    return fact
+
+
+def _place(work: Work, kind: str, name: str, number: int | None) -> tuple[ArtifactRow, int]:
+    artifact = work.artifact(kind, name)
+    if number is None:
+        return artifact, 0
+    if work.tx.version(artifact.id, number) is None:
+        raise NotFound(
+            f"{name} has no version {number}.", code="version_not_found", field="version"
+        )
+    return artifact, number

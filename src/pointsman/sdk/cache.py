@@ -1,0 +1,547 @@
+"""What a client holds for each selector, what it must ask the registry, and when.
+
+A state machine without I/O, threads or a clock of its own: the shell around it (`reader`)
+fetches what is `due`, reports what became of it, and passes on what the journal's stream
+says. Two promises are kept here and nowhere else:
+
+- what is held stays held until the registry itself has replaced or removed it; that the
+  registry can't be reached, or answers nonsense, removes nothing;
+- an answer that is older than what is held is dropped, whatever way it came.
+
+"Older" is decided by the journal's sequence number at which an answer was given, and by the
+revision of the alias it came through. Numbers of different journals can't be compared, so
+each answer carries the `epoch` it is from: a store restored from a backup has a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pointsman.core.selectors import Selector, parse_selector
+from pointsman.core.vocabulary import Resolution
+from pointsman.errors import (
+    Gone,
+    InvalidName,
+    PointsmanError,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+)
+
+Source = Literal["network", "disk", "bundle", "fallback"]
+Subject = tuple[str, str]
+"""Kind and name of an artifact."""
+
+MAX_TRACKED = 10_000
+_SOURCES: tuple[Source, ...] = ("network", "disk", "bundle", "fallback")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the registry is asked, in seconds."""
+
+    refresh: float = 30.0
+    """Between two questions about a selector while no stream is followed."""
+    sweep: float = 600.0
+    """The same while one is: nothing should have been missed, but who knows."""
+    retry: float = 0.5
+    """Before the first repetition of what failed; doubles with each failure."""
+    retry_most: float = 60.0
+    missing: float = 1.0
+    """For how long "there is none" is believed without asking again, if nothing is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the registry said of a selector, with all that is needed to repeat it offline.
+
+    `arms` has every version that a split may give. `seq` is the journal's head when it was
+    given (the lowest, if it took several requests), `epoch` the journal that is meant, and
+    `asked_at` the clock when it was last asked for.
+    """
+
+    resolution: Resolution
+    arms: Mapping[int, Resolution]
+    etags: Mapping[str, str]
+    seq: int | None
+    epoch: str
+    asked_at: float
+    source: Source
+
+    @property
+    def versions(self) -> Mapping[int, Resolution]:
+        """Every version that a reader may be given."""
+        return self.arms or {self.resolution.version: self.resolution}
+
+    def says_the_same_as(self, other: Answer) -> bool:
+        """Whether readers would get the same from both."""
+        return self.resolution == other.resolution and self.arms == other.arms
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A journal entry as the stream tells it: what it says of which artifact."""
+
+    seq: int
+    type: str
+    kind: str = ""
+    name: str = ""
+    alias: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What is held for a selector has been replaced, or removed (`after` is None)."""
+
+    selector: str
+    before: Answer | None
+    after: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How well a client knows the registry; of one selector, or the worst of all.
+
+    `connected`: the journal is being followed, changes arrive by themselves. `stale`: what is
+    held may be out of date. `age`: seconds since the registry last confirmed it. `source`:
+    where it came from. `seq`: up to which journal entry it is known to be right.
+    """
+
+    connected: bool
+    stale: bool
+    age: float | None
+    source: Source | None
+    last_error: PointsmanError | None
+    seq: int | None
+    held: int
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What is known of one selector."""
+
+    selector: Selector
+    due_at: float
+    answer: Answer | None = None
+    missing: PointsmanError | None = None
+    missing_at: float = float("-inf")
+    wanted: int = 0
+    """The last journal entry that concerns it: an answer from before that is out of date."""
+    suspect_at: float = float("-inf")
+    """Answers asked for before this moment don't count as confirmed."""
+    ask_first: bool = False
+    failures: int = 0
+    error: PointsmanError | None = None
+    subjects: frozenset[Subject] = frozenset()
+    newest_of: frozenset[Subject] = field(default_factory=frozenset)
+    """The artifacts whose newest version is part of it."""
+
+    @property
+    def subject(self) -> Subject:
+        return self.selector.kind, self.selector.name
+
+
+class Cache:
+    """See the head of this file. `random` gives numbers from 0 to 1, for jitter."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        pace: Pace | None = None,
+    ) -> None:
+        self.pace = pace or Pace()
+        self.connected = False
+        self.epoch = ""
+        self.position: int | None = None
+        """Up to which journal entry the stream has been followed; None: ask for the present."""
+        self.last_error: PointsmanError | None = None
+        self._clock = clock
+        self._random = random
+        self._slots: dict[str, _Slot] = {}
+        self._about: dict[Subject, set[str]] = {}
+        self._epoch_at = float("-inf")
+        self._failures = 0
+        self._paused_until = float("-inf")
+
+    # What applications want
+
+    def track(self, selector: Selector, restored: Answer | None = None) -> bool:
+        """Hold this selector from now on, with `restored` for as long as there is no better.
+
+        False if it can't be held because too many are already.
+        """
+        name = str(selector)
+        if name in self._slots:
+            return True
+        if len(self._slots) >= MAX_TRACKED:
+            self._forget_missing()
+            if len(self._slots) >= MAX_TRACKED:
+                return False
+        slot = self._slots[name] = _Slot(selector, due_at=self._clock())
+        slot.answer = restored
+        self._index(name, slot)
+        return True
+
+    def tracked(self) -> Collection[str]:
+        """The selectors that are held, or would be."""
+        return self._slots.keys()
+
+    def answer(self, name: str) -> Answer | None:
+        """What is held."""
+        slot = self._slots.get(name)
+        return slot.answer if slot else None
+
+    def answers(self) -> dict[str, Answer]:
+        """All that is held."""
+        return {name: slot.answer for name, slot in self._slots.items() if slot.answer}
+
+    def missing(self, name: str) -> PointsmanError | None:
+        """The registry's word that there is no such thing, while it can be believed."""
+        slot = self._slots.get(name)
+        if slot is None or slot.missing is None:
+            return None
+        now = self._clock()
+        followed = self.connected and now < slot.due_at
+        if slot.ask_first or not (followed or now < slot.missing_at + self.pace.missing):
+            return None
+        return slot.missing
+
+    def removed(self) -> list[str]:
+        """The selectors that the registry says mean nothing (any more)."""
+        return [name for name, slot in self._slots.items() if slot.missing and not slot.answer]
+
+    def must_ask(self, name: str) -> bool:
+        """Whether the reader itself has changed something, and wants to see that."""
+        slot = self._slots.get(name)
+        return slot is not None and slot.ask_first
+
+    def doubt(self, subjects: Iterable[Subject]) -> list[str]:
+        """Somebody here has changed these artifacts: ask before answering the next read."""
+        now = self._clock()
+        names = sorted({name for one in subjects for name in self._about.get(one, ())})
+        for name in names:
+            slot = self._slots[name]
+            slot.ask_first, slot.suspect_at, slot.due_at = True, now, now
+        return names
+
+    # What the registry said
+
+    def settle(self, name: str, answer: Answer) -> Replaced | None:
+        """The registry answered. What is held is replaced unless the answer is older."""
+        slot = self._slots.get(name)
+        if slot is None:
+            return None
+        self._reached()
+        if not self._believe(answer.epoch, answer.asked_at):
+            self._again(slot)
+            return None
+        if not answer.epoch:
+            answer = replace(answer, epoch=self.epoch)
+        before = slot.answer
+        if before is not None and _goes_back(before, answer):
+            self._again(slot)
+            return None
+        slot.answer, slot.missing, slot.error = answer, None, None
+        if self._index(name, slot) and self.position is not None:
+            # Entries about what is new in it may have gone by unheeded.
+            slot.wanted = max(slot.wanted, self.position)
+        self._calm(slot, answer.seq, answer.asked_at)
+        if before is not None and answer.says_the_same_as(before):
+            return None
+        return Replaced(name, before, answer)
+
+    def refuse(
+        self, name: str, error: PointsmanError, seq: int | None, epoch: str, asked_at: float
+    ) -> Replaced | None:
+        """The registry says that there is no such thing (any more).
+
+        It is believed if its journal recorded a removal, or may have. A registry that has
+        lost its journal knows nothing either, and must not take away what is held.
+        """
+        slot = self._slots.get(name)
+        if slot is None:
+            return None
+        self._reached()
+        if not self._believe(epoch, asked_at):
+            self._again(slot)
+            return None
+        before = slot.answer
+        if before is not None and not self._removes(slot, before, error, seq):
+            slot.error = self.last_error = error
+            slot.ask_first = False
+            self._again(slot)
+            return None
+        slot.answer, slot.missing, slot.missing_at, slot.error = None, error, asked_at, error
+        self._calm(slot, seq, asked_at)
+        return None if before is None else Replaced(name, before, None)
+
+    def fail(self, name: str, error: PointsmanError) -> None:
+        """The question was not answered. Nothing changes, but when it is asked again."""
+        slot = self._slots.get(name)
+        self.last_error = error
+        if slot is not None:
+            slot.error = error
+            slot.ask_first = False
+        if isinstance(error, Unavailable | Unauthenticated | Refused):
+            # It would be the same for every other selector: all of them wait.
+            self._failures += 1
+            wait = max(self._backoff(self._failures), _retry_after(error))
+            self._paused_until = self._clock() + wait
+        elif slot is not None:
+            self._again(slot)
+
+    # What the stream said
+
+    def hello(self, seq: int, epoch: str, after: int | None) -> bool:
+        """A stream has begun at a journal's head, and will tell all that came `after`.
+
+        False if that is not what was last heard of this journal: ask for another stream.
+        """
+        now = self._clock()
+        known = self.position
+        if epoch != self.epoch:
+            self._adopt(epoch)
+            known = None
+        elif known is not None and seq < known:
+            # The journal is shorter than it was: it is not the same one, whatever it says.
+            self._adopt(epoch, force=True)
+            known = None
+        self.connected = True
+        self._failures, self._paused_until = 0, now
+        if after is not None and known == after:
+            return True
+        self.resync(seq)
+        return after is None
+
+    def heard(self, fact: Fact) -> None:
+        """The stream told of a journal entry."""
+        if self.position is None or fact.seq <= self.position:
+            return
+        self.position = fact.seq
+        now = self._clock()
+        for name in self._about.get((fact.kind, fact.name), ()):
+            slot = self._slots[name]
+            if _concerns(fact, slot) and not _knows(slot, fact.seq, self.epoch):
+                slot.wanted, slot.due_at, slot.failures = fact.seq, now, 0
+
+    def resync(self, seq: int) -> None:
+        """Events were left out: everything not known to be right at `seq` is asked again."""
+        now = self._clock()
+        self.position = seq
+        for slot in self._slots.values():
+            if not _knows(slot, seq, self.epoch):
+                slot.wanted, slot.due_at = seq, now
+
+    def hung_up(self, error: PointsmanError | None = None) -> None:
+        """The stream has ended: from now on questions are asked at intervals."""
+        if error is not None:
+            self.last_error = error
+        if not self.connected:
+            return
+        self.connected = False
+        latest = self._clock() + self._jittered(self.pace.refresh)
+        for slot in self._slots.values():
+            slot.due_at = min(slot.due_at, latest)
+
+    # The schedule
+
+    def due(self, busy: Collection[str] = ()) -> list[str]:
+        """The selectors to ask about now, the longest overdue first, without those `busy`."""
+        now = self._clock()
+        if now < self._paused_until:
+            return []
+        late = [(s.due_at, name) for name, s in self._slots.items() if s.due_at <= now]
+        return [name for _, name in sorted(late) if name not in busy]
+
+    def next_due(self, busy: Collection[str] = ()) -> float | None:
+        """When there will be something to ask, on the clock; None if never."""
+        times = [slot.due_at for name, slot in self._slots.items() if name not in busy]
+        return max(min(times), self._paused_until) if times else None
+
+    def paused(self) -> bool:
+        """Whether asking failed so lately that it isn't worth making somebody wait for it."""
+        return self._clock() < self._paused_until
+
+    def status(self, name: str | None = None) -> Status:
+        """How well one selector is known, or the worst of all that are held."""
+        if name is not None:
+            slots = [slot for slot in [self._slots.get(name)] if slot is not None]
+            error = slots[0].error if slots else None
+        else:
+            slots = [slot for slot in self._slots.values() if slot.answer]
+            error = self.last_error
+        answers = [slot.answer for slot in slots if slot.answer]
+        now = self._clock()
+        seqs = [answer.seq for answer in answers if answer.seq is not None]
+        return Status(
+            connected=self.connected,
+            stale=any(not self._is_fresh(slot) for slot in slots),
+            age=max((max(0.0, now - self._sure_at(one)) for one in slots if one.answer), default=None),
+            source=max((one.source for one in answers), key=_SOURCES.index, default=None),
+            last_error=error,
+            seq=self.position if self.connected else min(seqs, default=None),
+            held=len(answers),
+        )
+
+    # How it is decided
+
+    def _is_fresh(self, slot: _Slot) -> bool:
+        answer = slot.answer
+        if answer is None:
+            return slot.missing is not None
+        if answer.source != "network" or answer.asked_at < slot.suspect_at:
+            return False
+        if answer.seq is not None and answer.seq < slot.wanted:
+            return False
+        return self.connected or self._clock() - answer.asked_at < 1.5 * self.pace.refresh
+
+    def _sure_at(self, slot: _Slot) -> float:
+        """When what is held was last known to be right: now, while it is followed."""
+        assert slot.answer is not None
+        followed = self.connected and self._is_fresh(slot)
+        return self._clock() if followed else slot.answer.asked_at
+
+    def _believe(self, epoch: str, asked_at: float) -> bool:
+        """Whether an answer of this epoch is of the present journal, as far as can be told."""
+        if epoch == self.epoch:
+            return True
+        if not epoch:
+            return asked_at >= self._epoch_at
+        if self.epoch and (self.connected or asked_at < self._epoch_at):
+            return False
+        self._adopt(epoch)
+        return True
+
+    def _adopt(self, epoch: str, *, force: bool = False) -> None:
+        """Another journal has taken the old one's place: its numbers begin anew."""
+        first, self.epoch, self.position = not self.epoch, epoch, None
+        if first and not force:
+            return
+        now = self._epoch_at = self._clock()
+        for slot in self._slots.values():
+            slot.wanted, slot.suspect_at, slot.due_at = 0, now, now
+            if force and slot.answer:
+                slot.answer = replace(slot.answer, epoch="?")
+
+    def _removes(
+        self, slot: _Slot, held: Answer, error: PointsmanError, seq: int | None
+    ) -> bool:
+        if held.epoch != self.epoch:
+            return isinstance(error, Gone)
+        if seq is None or held.seq is None:
+            return slot.wanted > (held.seq or 0) or isinstance(error, Gone)
+        return seq >= held.seq
+
+    def _calm(self, slot: _Slot, seq: int | None, asked_at: float) -> None:
+        """Plan the next question, which comes soon if this answer was already out of date."""
+        now = self._clock()
+        if asked_at < slot.suspect_at or (seq is not None and seq < slot.wanted):
+            # At once the first time: most likely an entry and the answer crossed each other.
+            slot.due_at = now + (self._backoff(slot.failures) if slot.failures else 0.0)
+            slot.failures += 1
+            return
+        slot.failures, slot.ask_first = 0, False
+        interval = self.pace.sweep if self.connected else self.pace.refresh
+        slot.due_at = now + self._jittered(interval)
+
+    def _again(self, slot: _Slot) -> None:
+        slot.failures += 1
+        slot.due_at = self._clock() + self._backoff(slot.failures)
+
+    def _reached(self) -> None:
+        self._failures, self._paused_until = 0, self._clock()
+
+    def _backoff(self, failures: int) -> float:
+        longest = min(self.pace.retry * 2.0 ** min(failures - 1, 30), self.pace.retry_most)
+        return longest * (0.5 + 0.5 * self._random())
+
+    def _jittered(self, interval: float) -> float:
+        return interval * (0.8 + 0.4 * self._random())
+
+    def _index(self, name: str, slot: _Slot) -> bool:
+        """Find the slot by every artifact whose journal entries can concern it.
+
+        True if there are new ones.
+        """
+        subjects, newest_of = {slot.subject}, set[Subject]()
+        for resolution in slot.answer.versions.values() if slot.answer else ():
+            for one in resolution.why.includes:
+                subjects.add(("prompt", one.name))
+                if one.alias is None and _asks_for_newest(one.selector):
+                    newest_of.add(("prompt", one.name))
+        if slot.selector.alias is None and slot.selector.version is None:
+            newest_of.add(slot.subject)
+        added = subjects - slot.subjects
+        for subject in slot.subjects - subjects:
+            self._about[subject].discard(name)
+        for subject in added:
+            self._about.setdefault(subject, set()).add(name)
+        slot.subjects, slot.newest_of = frozenset(subjects), frozenset(newest_of)
+        return bool(added)
+
+    def _forget_missing(self) -> None:
+        for name in self.removed():
+            for subject in self._slots.pop(name).subjects:
+                self._about[subject].discard(name)
+
+
+def _goes_back(held: Answer, new: Answer) -> bool:
+    if held.epoch != new.epoch:
+        return False
+    if held.seq is not None and new.seq is not None and new.seq < held.seq:
+        return True
+    before, after = held.resolution.why, new.resolution.why
+    return (
+        before.revision is not None
+        and after.revision is not None
+        and after.revision < before.revision
+    )
+
+
+def _knows(slot: _Slot, seq: int, epoch: str) -> bool:
+    """Whether what the slot has was answered by this journal, at or after `seq`."""
+    answer = slot.answer
+    if answer is None:
+        return False
+    return answer.epoch == epoch and answer.seq is not None and answer.seq >= seq
+
+
+def _concerns(fact: Fact, slot: _Slot) -> bool:
+    """Whether an entry can change what a selector means. If in doubt, it does."""
+    subject = (fact.kind, fact.name)
+    answer = slot.answer
+    if answer is None:
+        return not fact.type.startswith("tag.")
+    own = subject == slot.subject
+    parts = [one for arm in answer.versions.values() for one in arm.why.includes]
+    match fact.type:
+        case "alias.moved":
+            return (own and fact.alias == slot.selector.alias) or any(
+                fact.name == one.name and fact.alias == one.alias for one in parts
+            )
+        case "version.published":
+            return subject in slot.newest_of
+        case "version.tombstoned":
+            return (own and fact.version in answer.versions) or any(
+                fact.name == one.name and fact.version == one.version for one in parts
+            )
+        case "tag.set" | "tag.deleted":
+            return own and (fact.version is None or fact.version in answer.versions)
+        case _:
+            return True
+
+
+def _asks_for_newest(text: str) -> bool:
+    try:
+        return parse_selector(text).version is None
+    except InvalidName:
+        return True
+
+
+def _retry_after(error: PointsmanError) -> float:
+    wait = error.details.get("retry_after")
+    return min(float(wait), 300.0) if isinstance(wait, int | float) else 0.0

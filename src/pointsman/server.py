@@ -1,0 +1,166 @@
+"""The server: a store, the use cases and every surface, as one ASGI application in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import uvicorn
+
+from pointsman.app import keys
+from pointsman.app.application import Application
+from pointsman.app.gate import Gate
+from pointsman.app.ports import Store
+from pointsman.app.tail import Tail
+from pointsman.errors import InvalidInput, PointsmanError, Unavailable
+from pointsman.wire.native.api import NativeApi
+from pointsman.wire.native.hot import hot_protocol
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+HOUSEKEEPING = 30.0
+"""Seconds between writing down which keys were used and dropping old idempotency answers."""
+_KEPT = 48 * 3600 * 1_000_000
+_GRACE = 5
+_log = logging.getLogger("pointsman")
+
+
+class Service:
+    """All parts of a server over one store, joined; an ASGI application.
+
+    Making one opens nothing but threads; `close` stops them and closes the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.app = Application(store)
+        self.tail = Tail(store)
+        self.gate = Gate(self.app, self.tail)
+        self.native = NativeApi(self.app, self.tail, self.gate)
+        self.tail.start()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"{scope['type']} is not served")
+        await self.native(scope, receive, send)
+
+    def bootstrap(self, secret: str | None) -> str | None:
+        """Make the first admin key if there is none; its secret, or None."""
+        return keys.bootstrap(self.app, secret)
+
+    def keep_house(self) -> None:
+        """The small writes that need not be made with each request."""
+        try:
+            self.gate.save_uses()
+            project = self.app.project("default")
+            before = self.app.clock() - _KEPT
+            self.store.write(project.id, lambda tx: tx.forget_before(before))
+        except PointsmanError as error:
+            _log.warning("Housekeeping failed and will be tried again: %s", error)
+
+    def close(self) -> None:
+        """Stop every thread and close the store."""
+        self.native.close()
+        self.tail.stop()
+        self.store.close()
+
+
+class Server:
+    """Serves a `Service` over HTTP in this process until told to stop."""
+
+    def __init__(self, service: Service, host: str, port: int) -> None:
+        self._service = service
+        self._socket = _listen(host, port)
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"http://{name}:{self._socket.getsockname()[1]}"
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until SIGINT or SIGTERM; `ready` is called once requests are answered."""
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve(ready))
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        service = self._service
+        config = uvicorn.Config(
+            service,
+            http=hot_protocol(service.native.reads),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            backlog=4_096,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        server = _Uvicorn(config)
+
+        def stop() -> None:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+            service.native.hub.close()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        serving = loop.create_task(server.serve(sockets=[self._socket]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.002)
+        if server.started:
+            ready()
+        house = loop.create_task(self._keep_house())
+        try:
+            await serving
+        finally:
+            house.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await house
+            await loop.run_in_executor(None, service.keep_house)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            await self._service.native.runner.off_loop(self._service.keep_house)
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to us: uvicorn would raise them again after its shutdown."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Without it, small answers wait for the client's delayed acknowledgement.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.bind((host, port))
+    except OverflowError as error:
+        made.close()
+        raise InvalidInput(f"{port} is not a port.", hint="Choose 0 to 65535.") from error
+    except OSError as error:
+        made.close()
+        raise Unavailable(
+            f"Can't listen on {host}:{port}: {error.strerror or error}.",
+            code="address_unavailable",
+            hint="Choose another with --port, or stop what listens there.",
+        ) from error
+    return made

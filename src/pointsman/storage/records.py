@@ -1,0 +1,411 @@
+"""The rows of the store and the statements over them, the same for both databases.
+
+`Records` fulfils `app.ports.Transaction` over one function that runs SQL. What differs
+between the databases (connections, transactions, errors) is in `sqlite` and `postgres`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pointsman.app.ports import (
+    AliasRow,
+    ArtifactRow,
+    DependencyRow,
+    EntryFilter,
+    IncluderRow,
+    KeyRow,
+    ProjectRow,
+    Remembered,
+    TombstoneRow,
+    VersionRow,
+)
+from pointsman.core.journal import Head, Line
+from pointsman.core.search import Query
+from pointsman.core.vocabulary import Arm, Target
+from pointsman.storage import search
+
+Row = tuple[Any, ...]
+Execute = Callable[[str, Mapping[str, object]], list[Row]]
+
+T = TypeVar("T")
+
+_LAST = 2**62
+
+
+class Records:
+    """Reads and writes of one transaction.
+
+    The heads of the projects written to are kept here from `enter` until `flush`, so that
+    a batch of changes to one project reads and writes its row once.
+    """
+
+    def __init__(
+        self,
+        execute: Execute,
+        queries: Mapping[str, str],
+        translate: Callable[[str], str],
+    ) -> None:
+        self._execute = execute
+        self._queries = queries
+        self._translate = translate
+        self._heads: dict[int, tuple[Head, int]] = {}
+        self._stored: dict[int, tuple[Head, int]] = {}
+        self.appended: list[tuple[int, Line]] = []
+
+    # The life of a batch: used by the writer, not by use cases.
+
+    def enter(self, project_id: int) -> None:
+        """Make this transaction the only one that writes to the project until it ends."""
+        if project_id not in self._heads:
+            rows = self._run("lock_head", id=project_id)
+            if rows:
+                seq, at, chained, next_artifact = rows[0]
+                state = (Head(seq, at, chained), next_artifact)
+                self._heads[project_id] = self._stored[project_id] = state
+
+    def mark(self) -> tuple[dict[int, tuple[Head, int]], int]:
+        """What `reset` needs to forget all that was done since."""
+        return dict(self._heads), len(self.appended)
+
+    def reset(self, mark: tuple[dict[int, tuple[Head, int]], int]) -> None:
+        """Forget what was done since the mark; the database forgets by its own savepoint."""
+        heads, count = mark
+        self._heads = heads
+        del self.appended[count:]
+
+    def flush(self) -> None:
+        """Write the heads that have moved."""
+        for project_id, (head, next_artifact) in self._heads.items():
+            if self._stored.get(project_id) != (head, next_artifact):
+                self._run(
+                    "put_head",
+                    id=project_id,
+                    seq=head.seq,
+                    at=head.at,
+                    hash=head.hash,
+                    next_artifact=next_artifact,
+                )
+
+    # Projects and the journal
+
+    def meta(self, key: str) -> str | None:
+        return self._value("meta", key=key)
+
+    def add_meta(self, key: str, value: str) -> None:
+        """Set a fact about the store unless it is set already."""
+        self._run("add_meta", key=key, value=value)
+
+    def projects(self) -> list[ProjectRow]:
+        return [ProjectRow(*row) for row in self._run("projects")]
+
+    def project(self, name: str) -> ProjectRow | None:
+        return _first(ProjectRow, self._run("project", name=name))
+
+    def project_by_id(self, project_id: int) -> ProjectRow | None:
+        return _first(ProjectRow, self._run("project_by_id", id=project_id))
+
+    def add_project(self, name: str, uid: str, at: int, head: Head) -> ProjectRow:
+        """Add a project whose journal begins after `head`."""
+        number = self._run("next_project_id")[0][0]
+        self._run(
+            "add_project",
+            id=number,
+            name=name,
+            uid=uid,
+            at=at,
+            head_seq=head.seq,
+            head_at=head.at,
+            head_hash=head.hash,
+        )
+        return ProjectRow(number, name, uid, at)
+
+    def heads(self) -> dict[int, int]:
+        return {row[0]: row[1] for row in self._run("heads")}
+
+    def head(self, project_id: int) -> Head:
+        held = self._heads.get(project_id)
+        if held is not None:
+            return held[0]
+        return Head(*self._run("head", id=project_id)[0])
+
+    def append(self, project_id: int, line: Line, head: Head) -> None:
+        self._run(
+            "append",
+            project_id=project_id,
+            seq=line.seq,
+            at=line.at,
+            type=line.type,
+            actor=line.actor,
+            by=line.by,
+            via=line.via,
+            artifact_id=line.artifact,
+            alias=line.alias,
+            data=line.data,
+            hash=line.hash,
+        )
+        self._heads[project_id] = (head, self._heads[project_id][1])
+        self.appended.append((project_id, line))
+
+    def lines(self, project_id: int, after: int, limit: int) -> list[Line]:
+        rows = self._run("lines", project_id=project_id, after=after, limit=limit)
+        return [Line(*row) for row in rows]
+
+    def lines_where(
+        self, project_id: int, where: EntryFilter, before: int | None, limit: int
+    ) -> list[Line]:
+        return [Line(*row) for row in self._built(search.entries(project_id, where, before, limit))]
+
+    def seq_at(self, project_id: int, at: int) -> int:
+        # Time grows with the sequence number, so halving finds it without an index on time.
+        low, high = 0, self.head(project_id).seq
+        while low < high:
+            middle = (low + high + 1) // 2
+            when = self._run("line_time", project_id=project_id, seq=middle)[0][0]
+            if when <= at:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def alias_line_at(self, artifact_id: int, alias: str, at: int) -> Line | None:
+        return _first(Line, self._run("alias_line_at", artifact_id=artifact_id, alias=alias, at=at))
+
+    def alias_lines(
+        self, artifact_id: int, alias: str, before: int | None, limit: int
+    ) -> list[Line]:
+        rows = self._run(
+            "alias_lines",
+            artifact_id=artifact_id,
+            alias=alias,
+            before=_LAST if before is None else before,
+            limit=limit,
+        )
+        return [Line(*row) for row in rows]
+
+    # Artifacts
+
+    def artifact(self, project_id: int, kind: str, name: str) -> ArtifactRow | None:
+        rows = self._run("artifact", project_id=project_id, kind=kind, name=name)
+        return _first(ArtifactRow, rows)
+
+    def artifact_by_id(self, artifact_id: int) -> ArtifactRow | None:
+        return _first(ArtifactRow, self._run("artifact_by_id", id=artifact_id))
+
+    def artifact_by_skeleton(self, project_id: int, kind: str, skeleton: str) -> ArtifactRow | None:
+        rows = self._run(
+            "artifact_by_skeleton", project_id=project_id, kind=kind, skeleton=skeleton
+        )
+        return _first(ArtifactRow, rows)
+
+    def artifacts_after(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
+        first, last = project_id << 32, (project_id + 1 << 32) - 1
+        rows = self._run("artifacts_after", after=max(after, first), until=last, limit=limit)
+        return [ArtifactRow(*row) for row in rows]
+
+    def search(
+        self, project_id: int, query: Query, after: tuple[str | int, ...] | None, limit: int
+    ) -> list[ArtifactRow]:
+        rows = self._built(search.artifacts(project_id, query, after, limit))
+        return [ArtifactRow(*row) for row in rows]
+
+    def add_artifact(
+        self, project_id: int, kind: str, name: str, skeleton: str, at: int, by: str
+    ) -> ArtifactRow:
+        head, number = self._heads[project_id]
+        identity = (project_id << 32) + number
+        self._heads[project_id] = (head, number + 1)
+        self._run(
+            "add_artifact",
+            id=identity,
+            project_id=project_id,
+            kind=kind,
+            name=name,
+            skeleton=skeleton,
+            at=at,
+            by=by,
+        )
+        return ArtifactRow(identity, kind, name, 0, at, by, at, None)
+
+    def touch_artifact(self, artifact_id: int, newest: int, at: int) -> None:
+        self._run("touch_artifact", id=artifact_id, newest=newest, at=at)
+
+    def archive_artifact(self, artifact_id: int, at: int, archived_at: int | None) -> None:
+        self._run("archive_artifact", id=artifact_id, at=at, archived_at=archived_at)
+
+    # Versions
+
+    def version(self, artifact_id: int, number: int) -> VersionRow | None:
+        return _first(VersionRow, self._run("version", artifact_id=artifact_id, number=number))
+
+    def versions(self, artifact_id: int, before: int | None, limit: int) -> list[VersionRow]:
+        last = _LAST if before is None else before
+        rows = self._run("versions", artifact_id=artifact_id, before=last, limit=limit)
+        return [VersionRow(*row) for row in rows]
+
+    def version_at(self, artifact_id: int, at: int) -> VersionRow | None:
+        return _first(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
+
+    def add_version(self, row: VersionRow, body: str) -> None:
+        self._run("add_version", **row._asdict())
+        self._run("add_content", artifact_id=row.artifact_id, number=row.number, body=body)
+
+    def content(self, artifact_id: int, number: int) -> str | None:
+        return self._value("content", artifact_id=artifact_id, number=number)
+
+    def tombstone(self, artifact_id: int, number: int) -> TombstoneRow | None:
+        rows = self._run("tombstone", artifact_id=artifact_id, number=number)
+        return _first(TombstoneRow, rows)
+
+    def tombstones(self, artifact_id: int) -> list[TombstoneRow]:
+        return [TombstoneRow(*row) for row in self._run("tombstones", artifact_id=artifact_id)]
+
+    def add_tombstone(self, row: TombstoneRow) -> None:
+        self._run("add_tombstone", **row._asdict())
+        self._run("drop_content", artifact_id=row.artifact_id, number=row.number)
+
+    # Dependencies
+
+    def dependencies(self, artifact_id: int, number: int) -> list[DependencyRow]:
+        rows = self._run("dependencies", artifact_id=artifact_id, number=number)
+        return [DependencyRow(*row) for row in rows]
+
+    def add_dependencies(self, rows: Iterable[DependencyRow]) -> None:
+        for row in rows:
+            self._run("add_dependency", **row._asdict())
+
+    def included_artifacts(self, artifact_id: int) -> list[int]:
+        return [row[0] for row in self._run("included_artifacts", artifact_id=artifact_id)]
+
+    def including_artifacts(self, artifact_id: int) -> list[int]:
+        return [row[0] for row in self._run("including_artifacts", artifact_id=artifact_id)]
+
+    def includers(self, artifact_id: int) -> list[IncluderRow]:
+        rows = self._run("includers", artifact_id=artifact_id)
+        return [IncluderRow._make((*row[:-1], bool(row[-1]))) for row in rows]
+
+    # Aliases
+
+    def alias(self, artifact_id: int, name: str) -> AliasRow | None:
+        rows = self._run("alias", artifact_id=artifact_id, name=name)
+        return _alias(rows[0]) if rows else None
+
+    def aliases(self, artifact_id: int) -> list[AliasRow]:
+        return [_alias(row) for row in self._run("aliases", artifact_id=artifact_id)]
+
+    def aliases_of(self, artifact_ids: Sequence[int]) -> list[AliasRow]:
+        if not artifact_ids:
+            return []
+        listed, parameters = search.in_list(artifact_ids)
+        sql = (
+            "SELECT artifact_id, name, version, split, revision, release, moved_at, moved_by, "
+            f"reason FROM alias WHERE artifact_id IN {listed} ORDER BY artifact_id, name"
+        )
+        return [_alias(row) for row in self._built((sql, parameters))]
+
+    def put_alias(self, row: AliasRow) -> None:
+        target = row.target or Target()
+        self._run(
+            "put_alias",
+            artifact_id=row.artifact_id,
+            name=row.name,
+            version=target.version,
+            split=json.dumps([[arm.version, arm.weight] for arm in target.split])
+            if target.split
+            else None,
+            revision=row.revision,
+            release=row.release,
+            moved_at=row.moved_at,
+            moved_by=row.moved_by,
+            reason=row.reason,
+        )
+
+    # Tags
+
+    def tags(self, artifact_id: int, number: int) -> dict[str, str]:
+        return dict(self._run("tags", artifact_id=artifact_id, number=number))
+
+    def tags_of(self, artifact_id: int) -> list[tuple[int, str, str]]:
+        return [(n, key, value) for n, key, value in self._run("tags_of", artifact_id=artifact_id)]
+
+    def artifact_tags_of(self, artifact_ids: Sequence[int]) -> list[tuple[int, str, str]]:
+        if not artifact_ids:
+            return []
+        listed, parameters = search.in_list(artifact_ids)
+        sql = (
+            "SELECT artifact_id, key, value FROM tag "
+            f"WHERE artifact_id IN {listed} AND number = 0 ORDER BY artifact_id, key"
+        )
+        return [(i, key, value) for i, key, value in self._built((sql, parameters))]
+
+    def put_tag(
+        self, project_id: int, artifact_id: int, number: int, name: str, key: str, value: str
+    ) -> None:
+        self._run(
+            "put_tag",
+            artifact_id=artifact_id,
+            number=number,
+            key=key,
+            value=value,
+            value_start=value[: search.VALUE_START],
+            project_id=project_id,
+            name=name,
+        )
+
+    def drop_tag(self, artifact_id: int, number: int, key: str) -> None:
+        self._run("drop_tag", artifact_id=artifact_id, number=number, key=key)
+
+    # Keys and remembered answers
+
+    def key(self, key_id: str) -> KeyRow | None:
+        return _first(KeyRow, self._run("key", id=key_id))
+
+    def keys(self, project_id: int) -> list[KeyRow]:
+        return [KeyRow(*row) for row in self._run("keys", project_id=project_id)]
+
+    def add_key(self, row: KeyRow) -> None:
+        values = row._asdict()
+        del values["revoked_at"], values["last_used_at"]
+        self._run("add_key", **values)
+
+    def revoke_key(self, key_id: str, at: int) -> None:
+        self._run("revoke_key", id=key_id, at=at)
+
+    def key_used(self, key_id: str, at: int) -> None:
+        self._run("key_used", id=key_id, at=at)
+
+    def remembered(self, project_id: int, key: str) -> Remembered | None:
+        return _first(Remembered, self._run("remembered", project_id=project_id, key=key))
+
+    def remember(self, project_id: int, key: str, request: str, answer: str, at: int) -> None:
+        self._run("remember", project_id=project_id, key=key, request=request, answer=answer, at=at)
+
+    def forget_before(self, at: int) -> None:
+        self._run("forget_before", at=at)
+
+    def _run(self, query: str, **parameters: object) -> list[Row]:
+        return self._execute(self._queries[query], parameters)
+
+    def _value(self, query: str, **parameters: object) -> str | None:
+        rows = self._execute(self._queries[query], parameters)
+        return rows[0][0] if rows else None
+
+    def _built(self, statement: tuple[str, dict[str, object]]) -> list[Row]:
+        sql, parameters = statement
+        return self._execute(self._translate(sql), parameters)
+
+
+def _first(row: Callable[..., T], rows: list[Row]) -> T | None:
+    return row(*rows[0]) if rows else None
+
+
+def _alias(row: Row) -> AliasRow:
+    artifact_id, name, version, split, *rest = row
+    target: Target | None = None
+    if version is not None:
+        target = Target(version=version)
+    elif split is not None:
+        target = Target(split=tuple(Arm(v, weight) for v, weight in json.loads(split)))
+    return AliasRow(artifact_id, name, target, *rest)

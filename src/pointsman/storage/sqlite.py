@@ -1,0 +1,239 @@
+"""The store in one SQLite file: the default, for one machine.
+
+Write-ahead log, full synchronisation (an acknowledged change survives a power cut), one
+writing connection a process, `BEGIN IMMEDIATE` so that several processes take turns. SQLite
+is the one inside apsw's wheel: versions before 3.51.3 can corrupt a log that two connections
+write to or checkpoint at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from pointsman.app.ports import Reader, Transaction
+from pointsman.core.journal import Line
+from pointsman.errors import PointsmanError, Unavailable
+from pointsman.storage import opening
+from pointsman.storage.dialects import queries, translate
+from pointsman.storage.records import Records, Row
+from pointsman.storage.writer import Writer
+
+T = TypeVar("T")
+
+FILE = "registry.db"
+BUSY_TIMEOUT = 10.0
+"""Seconds to wait for another process that is writing."""
+_POLL = 0.1
+_FIXED_SINCE = (3, 51, 3)
+
+
+class SqliteStore:
+    """A registry kept in `folder/registry.db`; the folder is made if it does not exist.
+
+    `durable=False` leaves out the flush to disk at commit: for measuring what it costs and
+    for showing that the crash tests notice. Raises `Unavailable` if the file can't be opened.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, durable: bool = True) -> None:
+        self._path = Path(folder) / FILE
+        self._durable = durable
+        self._idle: deque[apsw.Connection] = deque()
+        self._closed = threading.Event()
+        with _explained(self._path):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._connection = self._connect()
+            self._watch = self._connect()
+            self._watching = threading.Lock()
+            self._seen = self._data_version()
+            _prepare(self._connection)
+        self._writer = Writer(self._begin)
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """A consistent view; see `app.ports.Store.read`."""
+        if self._closed.is_set():
+            raise Unavailable("The registry is closed.", code="closed")
+        with _explained(self._path):
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+                connection.pragma("query_only", True)
+            try:
+                connection.execute("BEGIN")
+                yield _records(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if self._closed.is_set():
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    def write(self, project_id: int, change: Callable[[Transaction], T]) -> T:
+        """See `app.ports.Store.write`."""
+        return self._writer.write(project_id, change)
+
+    def submit(
+        self,
+        project_id: int,
+        change: Callable[[Transaction], T],
+        done: Callable[[T | None, BaseException | None], None],
+    ) -> None:
+        """See `app.ports.Store.submit`."""
+        self._writer.submit(project_id, change, done)
+
+    def on_commit(self, listener: Callable[[Sequence[tuple[int, Line]]], None]) -> None:
+        """See `app.ports.Store.on_commit`."""
+        self._writer.on_commit(listener)
+
+    def wait_for_change(self, timeout: float) -> bool:
+        """Watch the file's change counter, which other processes' commits move."""
+        deadline = time.monotonic() + timeout
+        while not self._closed.is_set():
+            with self._watching:
+                if self._closed.is_set():
+                    return False
+                version = self._data_version()
+            if version != self._seen:
+                self._seen = version
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(_POLL, left))
+        return False
+
+    def close(self) -> None:
+        """See `app.ports.Store.close`."""
+        if self._closed.is_set():
+            return
+        self._writer.close()
+        self._closed.set()
+        while self._idle:
+            self._idle.pop().close()
+        with self._watching:
+            self._watch.close()
+        self._connection.close()
+
+    def _begin(self) -> _SqliteBatch:
+        with _explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+        return _SqliteBatch(self._connection, self._path)
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path))
+        connection.set_busy_timeout(int(BUSY_TIMEOUT * 1000))
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full" if self._durable else "off")
+        connection.pragma("recursive_triggers", True)
+        connection.pragma("trusted_schema", False)
+        connection.pragma("temp_store", "memory")
+        connection.pragma("cache_size", -16_384)
+        connection.pragma("mmap_size", 1 << 34)
+        # Checkpoints rewrite whole pages: fewer, larger ones touch each page less often.
+        connection.pragma("wal_autocheckpoint", 4_000)
+        return connection
+
+    def _data_version(self) -> int:
+        version = self._watch.pragma("data_version")
+        assert isinstance(version, int)
+        return version
+
+
+class _SqliteBatch:
+    """An open transaction on the writing connection."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self.records = _records(connection)
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        return self._connection  # type: ignore[return-value]  # apsw: with opens a savepoint
+
+    def usable(self) -> bool:
+        return self._connection.in_transaction
+
+    def commit(self) -> None:
+        with _explained(self._path):
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self.rollback()
+                raise
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def _records(connection: apsw.Connection) -> Records:
+    execute = connection.execute
+
+    def run(sql: str, parameters: Mapping[str, object]) -> list[Row]:
+        return execute(sql, parameters).fetchall()
+
+    return Records(run, queries("sqlite"), lambda sql: translate(sql, "sqlite"))
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    if tuple(map(int, apsw.sqlite_lib_version().split("."))) < _FIXED_SINCE:
+        raise Unavailable(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt a write-ahead log.",
+            code="sqlite_too_old",
+            hint="Install apsw from its wheel, which brings a newer SQLite.",
+        )
+    with connection:  # a savepoint starts a deferred transaction; the first write takes the lock
+        pass
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        records = _records(connection)
+        opening.prepare("sqlite", connection.execute, records)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the database's failures into `Unavailable` with what can be done about them."""
+    try:
+        yield
+    except PointsmanError:
+        raise
+    except apsw.BusyError as error:
+        raise Unavailable(
+            f"Another process has been writing to {path} for over {BUSY_TIMEOUT:.0f} seconds.",
+            code="database_locked",
+            hint="Try again; if it lasts, look for a process that holds the file.",
+        ) from error
+    except apsw.FullError as error:
+        raise Unavailable(
+            f"The disk that holds {path} is full.",
+            code="disk_full",
+            hint="Nothing was written; free some space and try again.",
+        ) from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, OSError) as error:
+        raise Unavailable(
+            f"{path} can't be opened for writing: {error}.",
+            code="database_unusable",
+            hint="Check the folder's owner and permissions.",
+        ) from error
+    except (apsw.IOError, apsw.NotADBError, apsw.CorruptError, apsw.NoMemError) as error:
+        raise Unavailable(
+            f"The database {path} failed: {error}.",
+            code="database_failed",
+            hint="Nothing was written; check the disk, then run `pointsman doctor`.",
+        ) from error

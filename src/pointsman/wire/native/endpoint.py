@@ -1,0 +1,332 @@
+"""Running a route: decode, admit, run the use case, encode, tell of errors.
+
+Use cases that read run on a small pool of threads; those that write are handed to the
+store's writer, whose answers come back to the event loop a batch at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import logging
+import secrets
+import types
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from pointsman.app.application import Application, Once
+from pointsman.app.gate import Admitted, Gate, fingerprint_of
+from pointsman.core.canonical import parse_json
+from pointsman.core.policy import may
+from pointsman.errors import (
+    Conflict,
+    IntegrityError,
+    InvalidInput,
+    PointsmanError,
+    TooLarge,
+    Unauthenticated,
+)
+from pointsman.wire.native.errors import problem_of
+from pointsman.wire.native.routes import Call, Read, Route, plain
+
+T = TypeVar("T")
+
+MAX_BODY = 4 << 20
+MAX_BULK_BODY = 64 << 20
+MAX_QUERY = 8_192
+_READERS = 4
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs use cases for an event loop without blocking it."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="pointsman-read")
+        self._answered: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+
+    async def off_loop(self, work: Callable[[], T]) -> T:
+        """Run a function that may block on a thread of the pool."""
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        return await loop.run_in_executor(self._pool, context.run, work)
+
+    async def run(self, admitted: Admitted, plan: Any, once: Once | None) -> Any:
+        """Run what a route planned and return the use case's answer."""
+        if isinstance(plan, Read):
+            return await self.off_loop(lambda: self.app.read(admitted.caller, plan.use_case))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            # Many writers share one commit, and so one wake-up of the loop.
+            self._answered.append((future, result, error))
+            if len(self._answered) == 1:
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(self._deliver)
+
+        if once is not None and plan.answer is None:
+            raise InvalidInput(
+                "This request can't be repeated by idempotency key.",
+                code="idempotency_not_supported",
+                hint="Leave out Idempotency-Key.",
+                field="Idempotency-Key",
+            )
+        self.app.submit(admitted.caller, plan.use_case, done, once, plan.answer)
+        return await future
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=True)
+
+    def _deliver(self) -> None:
+        while self._answered:
+            future, result, error = self._answered.popleft()
+            if future.cancelled():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+
+class Endpoint:
+    """One route as a Starlette endpoint."""
+
+    def __init__(self, route: Route, runner: Runner, gate: Gate) -> None:
+        self.route = route
+        self._runner = runner
+        self._gate = gate
+        self._query = QueryReader(route.query)
+        bulk = route.path == "/versions/bulk"
+        self._max_body = MAX_BULK_BODY if bulk else MAX_BODY
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer the request; every error becomes a problem document."""
+        route = self.route
+        try:
+            admitted = await admit(request, self._gate, self._runner)
+            may(admitted.caller.actor, route.verb).enforce()
+            query = self._query.read(request.scope["query_string"])
+            body_bytes = await _body(request, self._max_body) if route.body else b""
+            call = Call(
+                caller=admitted.caller,
+                path={key: unquoted(value) for key, value in request.path_params.items()},
+                body=_decoded(body_bytes, route.body) if route.body else None,
+                query=query,
+                if_revision=_if_revision(request.headers),
+            )
+            once = _once(request, body_bytes) if route.method != "GET" else None
+            answer = await self._runner.run(admitted, route.plan(call), once)
+            headers = {"cache-control": "no-store"}
+            if route.etag is not None:
+                headers["etag"] = route.etag(answer)
+                if request.headers.get("if-none-match") == headers["etag"]:
+                    return Response(status_code=304, headers=headers)
+            return Response(
+                plain(answer), route.status(answer), headers, media_type="application/json"
+            )
+        except PointsmanError as error:
+            return problem(request, error)
+        except ClientDisconnect:
+            return Response(status_code=499)
+
+
+class QueryReader:
+    """Reads a query string into a type: numbers, times, and lists as repeated parameters."""
+
+    def __init__(self, shape: type[msgspec.Struct]) -> None:
+        self._shape = shape
+        hints = get_type_hints(shape)
+        self._lists = {name for name, hint in hints.items() if get_origin(hint) is list}
+        self._times = {name for name, hint in hints.items() if "datetime" in str(hint)}
+        self._optional = {
+            name
+            for name, hint in hints.items()
+            if get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
+        }
+
+    def read(self, query: bytes) -> Any:
+        """The query as the type. Raises `InvalidInput` naming the parameter."""
+        if not query:
+            return _converted({}, self._shape, strict=False)
+        if len(query) > MAX_QUERY:
+            raise TooLarge(f"The query string has {len(query)} bytes.", code="query_too_large")
+        values: dict[str, Any] = {}
+        try:
+            pairs = parse_qsl(
+                query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+            )
+        except ValueError as error:
+            raise InvalidInput(
+                "The query string is not UTF-8 in percent-encoding, or has over 100 parameters.",
+                code="invalid_query",
+            ) from error
+        for name, value in pairs:
+            if "\0" in value:
+                raise InvalidInput(
+                    f"The parameter {name!r} contains a NUL character.",
+                    code="nul_character",
+                    field=name,
+                )
+            if name in self._lists:
+                values.setdefault(name, []).append(value)
+            elif name in values:
+                raise InvalidInput(
+                    f"The parameter {name!r} is given twice.", code="duplicate_key", field=name
+                )
+            elif name in self._times:
+                # "+" in a query string means a space; in a time it can only have been "+".
+                values[name] = value.replace(" ", "+")
+            else:
+                values[name] = value
+        return _converted(values, self._shape, strict=False)
+
+
+async def admit(request: Request, gate: Gate, runner: Runner) -> Admitted:
+    """Who sends the request. Raises `Unauthenticated`."""
+    header = request.headers.get("authorization", "")
+    scheme, _, secret = header.partition(" ")
+    if not header:
+        raise Unauthenticated(
+            "The request has no key.",
+            hint="Send it as `Authorization: Bearer pm_…`.",
+            code="no_key",
+        )
+    if scheme.lower() != "bearer" or not secret.isascii():
+        raise Unauthenticated(
+            "The Authorization header is not a bearer key.",
+            hint="Send it as `Authorization: Bearer pm_…`.",
+            code="invalid_authorization",
+        )
+    secret = secret.strip()
+    known = gate.remembered(fingerprint_of(secret))
+    if known is not None:
+        return known
+    return await runner.off_loop(lambda: gate.admit(secret))
+
+
+def problem(request: Request, error: PointsmanError) -> Response:
+    """The response that tells of an error."""
+    request_id = request.scope.setdefault("pointsman.request_id", secrets.token_hex(8))
+    status, headers, body = problem_of(error, request_id)
+    if status >= 500:
+        _log.warning("%s %s: %s", request_id, request.scope["path"], error, exc_info=error)
+    return Response(body, status, {**headers, "cache-control": "no-store"})
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    """The response to what nobody foresaw: it tells nothing but where to look."""
+    request_id = request.scope.setdefault("pointsman.request_id", secrets.token_hex(8))
+    _log.error("%s %s failed", request_id, request.scope["path"], exc_info=error)
+    return problem(
+        request,
+        IntegrityError(
+            "The server failed on this request.",
+            code="internal_error",
+            hint=f"The server's log has the cause under {request_id}.",
+        ),
+    )
+
+
+def unquoted(text: str) -> str:
+    """A part of a path, percent-decoded. Raises `InvalidInput` unless it is UTF-8."""
+    try:
+        plain_text = unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            "The path is not UTF-8 in percent-encoding.",
+            code="invalid_path",
+            hint="Encode each name as UTF-8, then percent-encode it.",
+        ) from error
+    if "\0" in plain_text:
+        raise InvalidInput("The path contains a NUL character.", code="nul_character")
+    return plain_text
+
+
+async def _body(request: Request, most: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > most:
+        raise _too_large(most)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {most >> 20} MB.",
+        code="body_too_large",
+        hint="Send less at once; large files do not belong into a prompt.",
+    )
+
+
+def _decoded(body: bytes, shape: type[msgspec.Struct]) -> Any:
+    value = parse_json(body, max_bytes=MAX_BULK_BODY) if body.strip() else {}
+    return _converted(value, shape)
+
+
+def _converted(value: Any, shape: type[msgspec.Struct], *, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `")
+        pointer = place.rstrip("`").removeprefix("$").replace(".", "/").replace("[", "/")
+        raise InvalidInput(
+            f"{text}.",
+            code="unknown_field" if "unknown field" in text else "invalid_field",
+            hint="The OpenAPI document at /api/openapi.json says what is accepted.",
+            field=pointer.replace("]", "").strip("/"),
+        ) from error
+
+
+def _if_revision(headers: Mapping[str, str]) -> int | None:
+    match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    if match is None:
+        return 0 if none_match == "*" else None
+    if match == "*":
+        return None
+    text = match.strip().removeprefix('"').removesuffix('"')
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise InvalidInput(
+            f"If-Match is {match[:40]!r}.",
+            code="invalid_if_match",
+            hint='Send the alias\'s revision in quotes, for example If-Match: "4".',
+            field="If-Match",
+        )
+    return int(text)
+
+
+def _once(request: Request, body: bytes) -> Once | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    asked = hashlib.sha256()
+    for part in (
+        request.method.encode(),
+        request.scope["raw_path"],
+        request.scope["query_string"],
+        request.headers.get("if-match", "").encode(),
+        body,
+    ):
+        asked.update(len(part).to_bytes(8, "big"))
+        asked.update(part)
+    return Once(key, asked.hexdigest())
+
+
+__all__ = ["Conflict", "Endpoint", "QueryReader", "Runner", "admit", "problem", "unexpected"]

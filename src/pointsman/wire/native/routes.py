@@ -1,0 +1,431 @@
+"""Every operation of the native API: its place, its types, and the use case behind it.
+
+A route's `plan` turns a decoded request into what is to be run; `endpoint` runs it. Nothing
+here touches a socket or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from pointsman.app import (
+    archiving,
+    doctor,
+    history,
+    keys,
+    publishing,
+    reading,
+    releases,
+    searching,
+    tagging,
+)
+from pointsman.app.application import Caller, View, Work
+from pointsman.app.requests import publish_request, search_query, target, wish
+from pointsman.core.diff import ContentDiff
+from pointsman.core.names import check_alias, check_kind, check_name, check_version_number
+from pointsman.core.plain import to_plain
+from pointsman.core.selectors import Selector, parse_selector
+from pointsman.core.vocabulary import (
+    Alias,
+    Artifact,
+    Diagnosis,
+    Entry,
+    Key,
+    NewKey,
+    Page,
+    Published,
+    Release,
+    Released,
+    Resolution,
+    Verb,
+    Version,
+    micros,
+)
+from pointsman.errors import InvalidInput
+from pointsman.wire.native import shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, decoded: path parameters, body, query, and what its headers assume."""
+
+    caller: Caller
+    path: dict[str, str]
+    body: Any
+    query: Any
+    if_revision: int | None
+
+    @property
+    def kind(self) -> str:
+        """The kind in the path."""
+        return check_kind(self.path["kind"])
+
+    @property
+    def name(self) -> str:
+        """The artifact's name in the path."""
+        return check_name(self.path["name"])
+
+    @property
+    def alias(self) -> str:
+        """The alias in the path."""
+        return check_alias(self.path["alias"])
+
+    @property
+    def number(self) -> int:
+        """The version's number in the path."""
+        return whole(self.path["number"], "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A use case that only reads."""
+
+    use_case: Callable[[View], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A use case that writes, and the type of its answer if repeating it can be remembered."""
+
+    use_case: Callable[[Work], Any]
+    answer: type[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation of the API."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    verb: Verb
+    summary: str
+    plan: Callable[[Call], Read | Write]
+    answer: Any
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] = shapes.NoQuery
+    status: Callable[[Any], int] = field(default=lambda answer: 200)
+    etag: Callable[[Any], str] | None = None
+
+
+def whole(text: str, what: str) -> int:
+    """The whole number that a part of a path spells."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise InvalidInput(
+            f"{text[:40]!r} is not a number.",
+            code=f"invalid_{what}",
+            hint="Write it in digits.",
+            field=what,
+        )
+    return check_version_number(int(text), field=what)
+
+
+def _resolve(call: Call) -> Read:
+    selector = parse_selector(call.path["selector"])
+    at = _micros(call.query.at)
+    return Read(lambda v: reading.resolve(v, selector, at=at, key=call.query.key))
+
+
+def _search(call: Call) -> Read:
+    q: shapes.SearchQuery = call.query
+    query = search_query(
+        kind=q.kind,
+        folder=q.folder,
+        name=q.name,
+        text=q.text,
+        tags=q.tags,
+        with_aliases=q.alias,
+        without_aliases=q.without_alias,
+        author=q.author,
+        since=q.since,
+        until=q.until,
+        archived={"true": True, "false": False, "any": None}[q.archived],
+        order=q.order,
+    )
+    return Read(lambda v: searching.search(v, query, limit=q.limit, cursor=q.cursor))
+
+
+def _artifact(call: Call) -> Read:
+    kind, name = call.kind, call.name
+    return Read(lambda v: reading.show_artifact(v, kind, name))
+
+
+def _archive(call: Call) -> Write:
+    kind, name = call.kind, call.name
+    return Write(lambda w: archiving.archive(w, kind, name), Artifact)
+
+
+def _restore(call: Call) -> Write:
+    kind, name = call.kind, call.name
+    return Write(lambda w: archiving.restore(w, kind, name), Artifact)
+
+
+def _versions(call: Call) -> Read:
+    kind, name, query = call.kind, call.name, call.query
+    return Read(
+        lambda v: reading.list_versions(v, kind, name, limit=query.limit, cursor=query.cursor)
+    )
+
+
+def _version(call: Call) -> Read:
+    selector = Selector(check_kind(call.kind), call.name, version=call.number)
+    return Read(lambda v: reading.show_version(v, selector))
+
+
+def _tombstone(call: Call) -> Write:
+    kind, name, number = call.kind, call.name, call.number
+    return Write(lambda w: archiving.tombstone(w, kind, name, number, call.body.reason), Version)
+
+
+def _publish(call: Call) -> Write:
+    wanted = publish_request(msgspec.structs.asdict(call.body) | _dependencies(call.body))
+    return Write(lambda w: publishing.publish(w, wanted), Published)
+
+
+def _publish_many(call: Call) -> Write:
+    wanted = [
+        publish_request(msgspec.structs.asdict(one) | _dependencies(one))
+        for one in call.body.versions
+    ]
+    return Write(lambda w: publishing.Bulk(publishing.publish_many(w, wanted)), publishing.Bulk)
+
+
+def _dependencies(body: shapes.PublishBody) -> dict[str, Any]:
+    return {"dependencies": [msgspec.structs.asdict(one) for one in body.dependencies]}
+
+
+def _set_tag(call: Call) -> Write:
+    place, key, value = _tagged(call), call.path["key"], call.body.value
+    return Write(lambda w: _done(tagging.set_tag(w, *place, key, value)))
+
+
+def _delete_tag(call: Call) -> Write:
+    place, key = _tagged(call), call.path["key"]
+    return Write(lambda w: _done(tagging.delete_tag(w, *place, key)))
+
+
+def _tagged(call: Call) -> tuple[str, str, int | None]:
+    return call.kind, call.name, call.number if "number" in call.path else None
+
+
+def _alias(call: Call) -> Read:
+    kind, name, alias = call.kind, call.name, call.alias
+    return Read(lambda v: reading.show_alias(v, kind, name, alias))
+
+
+def _move_alias(call: Call) -> Write:
+    to = target(call.body.version, call.body.split)
+    order = releases.Wish(call.kind, call.name, call.alias, to, call.if_revision)
+    return _release([order], call.body.reason)
+
+
+def _delete_alias(call: Call) -> Write:
+    order = releases.Wish(call.kind, call.name, call.alias, None, call.if_revision)
+    return _release([order], call.query.reason)
+
+
+def _make_release(call: Call) -> Write:
+    orders = [
+        wish(
+            {key: value for key, value in msgspec.structs.asdict(one).items() if value is not None}
+        )
+        for one in call.body.moves
+    ]
+    return _release(orders, call.body.reason)
+
+
+def _release(orders: list[releases.Wish], reason: str) -> Write:
+    return Write(lambda w: Released(releases.release(w, orders, reason)), Released)
+
+
+def _alias_releases(call: Call) -> Read:
+    kind, name, alias, query = call.kind, call.name, call.alias, call.query
+    return Read(
+        lambda v: history.releases_of_alias(
+            v, kind, name, alias, limit=query.limit, cursor=query.cursor
+        )
+    )
+
+
+def _roll_back_alias(call: Call) -> Write:
+    kind, name, alias, reason = call.kind, call.name, call.alias, call.body.reason
+    return Write(
+        lambda w: releases.roll_back_alias(
+            w, kind, name, alias, reason, if_revision=call.if_revision
+        ),
+        Release,
+    )
+
+
+def _find_release(call: Call) -> Read:
+    number = whole(call.path["release"], "release")
+
+    def find(view: View) -> Release:
+        view.require("read")
+        return releases.find_release(view, number)
+
+    return Read(find)
+
+
+def _roll_back_release(call: Call) -> Write:
+    number, reason = whole(call.path["release"], "release"), call.body.reason
+    return Write(lambda w: releases.roll_back_release(w, number, reason), Release)
+
+
+def _journal(call: Call) -> Read:
+    q: shapes.JournalQuery = call.query
+    if q.after is not None:
+        after, limit = q.after, q.limit
+        return Read(lambda v: history.entries_after(v, after, limit))
+    return Read(
+        lambda v: history.entries(
+            v,
+            kind=q.kind,
+            name=q.name,
+            alias=q.alias,
+            types=tuple(q.type),
+            actor=q.actor,
+            since=_micros(q.since),
+            until=_micros(q.until),
+            limit=q.limit,
+            cursor=q.cursor,
+        )
+    )
+
+
+def _differences(call: Call) -> Read:
+    before, after = micros(call.query.before), micros(call.query.after)
+    return Read(lambda v: shapes.DifferencesAnswer(list(history.differences(v, before, after))))
+
+
+def _diff(call: Call) -> Read:
+    pair = parse_selector(call.query.before), parse_selector(call.query.after)
+    return Read(lambda v: reading.compare(v, *pair))
+
+
+def _keys(call: Call) -> Read:
+    return Read(lambda v: shapes.KeysAnswer(list(keys.list_keys(v))))
+
+
+def _create_key(call: Call) -> Write:
+    body: shapes.KeyBody = call.body
+    expires_at = _micros(body.expires_at)
+    return Write(lambda w: keys.create_key(w, body.name, body.role, expires_at))
+
+
+def _revoke_key(call: Call) -> Write:
+    return Write(lambda w: keys.revoke_key(w, call.path["id"]), Key)
+
+
+def _me(call: Call) -> Read:
+    actor = call.caller.actor
+    answer = shapes.MeAnswer(call.caller.project.name, actor.id, actor.name, actor.role)
+    return Read(lambda v: answer)
+
+
+def _doctor(call: Call) -> Read:
+    return Read(doctor.examine)
+
+
+def _done(_changed: bool) -> shapes.Empty:
+    return shapes.Empty()
+
+
+def _micros(at: datetime | None) -> int | None:
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise InvalidInput(
+            f"The time {at.isoformat()} has no zone.",
+            code="invalid_time",
+            hint="Add Z for UTC, or an offset such as +01:00 (in a URL, + is written %2B).",
+        )
+    return micros(at)
+
+
+def _revision_etag(alias: Alias) -> str:
+    return f'"{alias.revision}"'
+
+
+def _created(published: Published) -> int:
+    return 201 if published.created else 200
+
+
+_A = "/artifacts/{kind}/{name}"
+_V = _A + "/versions/{number}"
+_P = _A + "/aliases/{alias}"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/artifacts", "read", "Find artifacts", _search, Page[Artifact],
+          query=shapes.SearchQuery),
+    Route("GET", _A, "read", "Show an artifact", _artifact, Artifact),
+    Route("POST", _A + "/archive", "move", "Archive an artifact", _archive, Artifact,
+          body=shapes.Nothing),
+    Route("POST", _A + "/restore", "move", "Restore an artifact", _restore, Artifact,
+          body=shapes.Nothing),
+    Route("PUT", _A + "/tags/{key}", "write", "Set a tag of an artifact", _set_tag, shapes.Empty,
+          body=shapes.TagBody),
+    Route("DELETE", _A + "/tags/{key}", "write", "Delete a tag of an artifact", _delete_tag,
+          shapes.Empty),
+    Route("GET", _A + "/versions", "read", "List versions, newest first", _versions,
+          Page[Version], query=shapes.PageQuery),
+    Route("GET", _V, "read", "Show a version with its content", _version, Version),
+    Route("PUT", _V + "/tombstone", "admin", "Remove the content of a version", _tombstone,
+          Version, body=shapes.WhyBody),
+    Route("PUT", _V + "/tags/{key}", "write", "Set a tag of a version", _set_tag, shapes.Empty,
+          body=shapes.TagBody),
+    Route("DELETE", _V + "/tags/{key}", "write", "Delete a tag of a version", _delete_tag,
+          shapes.Empty),
+    Route("GET", _P, "read", "Show an alias", _alias, Alias, etag=_revision_etag),
+    Route("PUT", _P, "move", "Set or move an alias", _move_alias, Released,
+          body=shapes.AliasBody),
+    Route("DELETE", _P, "move", "Delete an alias", _delete_alias, Released,
+          query=shapes.WhyQuery),
+    Route("GET", _P + "/releases", "read", "List the releases that moved an alias",
+          _alias_releases, Page[Release], query=shapes.PageQuery),
+    Route("POST", _P + "/rollback", "move", "Roll an alias back", _roll_back_alias, Release,
+          body=shapes.WhyBody),
+    Route("POST", "/versions", "write", "Publish a version", _publish, Published,
+          body=shapes.PublishBody, status=_created),
+    Route("POST", "/versions/bulk", "write", "Publish versions, all or none", _publish_many,
+          publishing.Bulk, body=shapes.BulkBody),
+    Route("POST", "/releases", "move", "Move aliases together", _make_release, Released,
+          body=shapes.ReleaseBody),
+    Route("GET", "/releases/{release}", "read", "Show a release", _find_release, Release),
+    Route("POST", "/releases/{release}/rollback", "move", "Roll a release back",
+          _roll_back_release, Release, body=shapes.WhyBody),
+    Route("GET", "/journal", "read", "Read the journal", _journal, Page[Entry],
+          query=shapes.JournalQuery),
+    Route("GET", "/differences", "read", "What changed between two moments", _differences,
+          shapes.DifferencesAnswer, query=shapes.BetweenQuery),
+    Route("GET", "/diff", "read", "How two versions differ", _diff, ContentDiff,
+          query=shapes.DiffQuery),
+    Route("GET", "/keys", "admin", "List keys", _keys, shapes.KeysAnswer),
+    Route("POST", "/keys", "admin", "Make a key", _create_key, NewKey, body=shapes.KeyBody,
+          status=lambda answer: 201),
+    Route("DELETE", "/keys/{id}", "admin", "Revoke a key", _revoke_key, Key),
+    Route("GET", "/me", "read", "Show who the key belongs to", _me, shapes.MeAnswer),
+    Route("GET", "/doctor", "read", "Check every invariant", _doctor, Diagnosis),
+)  # fmt: skip
+
+RESOLVE = Route(
+    "GET",
+    "/resolve/{selector}",
+    "read",
+    "Answer a selector",
+    _resolve,
+    Resolution,
+    query=shapes.ResolveQuery,
+)
+"""Apart from the others: its path takes plain slashes, and it is answered from memory."""
+
+
+def plain(answer: Any) -> bytes:
+    """An answer as JSON bytes."""
+    if isinstance(answer, ContentDiff):
+        return msgspec.json.encode(to_plain(answer))
+    return msgspec.json.encode(answer)

@@ -1,0 +1,236 @@
+"""What the native API takes: request bodies and query strings, as types that validate.
+
+The OpenAPI document is made from these and from `core.vocabulary`, so it can't drift from
+what is accepted and sent. Fields that are not listed are refused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Reason = Annotated[str, Meta(description="Why: kept on the record, shown to everyone.")]
+Limit = Annotated[int, Meta(ge=1, le=1_000, description="How many items a page has at most.")]
+CursorText = Annotated[
+    str, Meta(description="The cursor of the page before; opaque.", max_length=2_000)
+]
+
+
+class Nothing(Struct, forbid_unknown_fields=True):
+    """A request without a body, or with an empty object."""
+
+
+class WhyBody(Struct, forbid_unknown_fields=True):
+    """A request that needs nothing but a reason."""
+
+    reason: Reason = ""
+
+
+class DependencyBody(Struct, forbid_unknown_fields=True):
+    """What a version was made to work with."""
+
+    relation: Literal["includes", "consumes", "uses"]
+    selector: str
+
+
+class PublishBody(Struct, forbid_unknown_fields=True):
+    """A version to publish, and what to do along with it, in one transaction."""
+
+    name: str
+    content: Any
+    kind: str = "prompt"
+    message: Annotated[str, Meta(description="Why this version was made.")] = ""
+    tags: dict[str, str] = {}
+    aliases: Annotated[list[str], Meta(description="Aliases to move to the new version.")] = []
+    dependencies: list[DependencyBody] = []
+    reason: Reason = ""
+    if_changed: Annotated[
+        bool, Meta(description="Answer with the newest version if its content is the same.")
+    ] = False
+    if_newest: Annotated[
+        int | None, Meta(description="Refuse unless this is the newest version's number.")
+    ] = None
+
+
+class BulkBody(Struct, forbid_unknown_fields=True):
+    """Versions to publish in order, all or none."""
+
+    versions: list[PublishBody]
+
+
+class AliasBody(Struct, forbid_unknown_fields=True):
+    """Where an alias should point: exactly one of `version` and `split`."""
+
+    version: int | None = None
+    split: Annotated[
+        dict[str, int] | None, Meta(description="Version number → weight (1 … 10,000).")
+    ] = None
+    reason: Reason = ""
+
+
+class MoveBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One move of a release: exactly one of `version`, `split` and `delete`."""
+
+    name: str
+    alias: str
+    kind: str = "prompt"
+    version: int | None = None
+    split: dict[str, int] | None = None
+    delete: bool = False
+    if_revision: int | None = None
+
+
+class ReleaseBody(Struct, forbid_unknown_fields=True):
+    """Moves to make together."""
+
+    moves: list[MoveBody]
+    reason: Reason = ""
+
+
+class TagBody(Struct, forbid_unknown_fields=True):
+    """A tag's value."""
+
+    value: str
+
+
+class KeyBody(Struct, forbid_unknown_fields=True):
+    """A key to make."""
+
+    name: str
+    role: Literal["viewer", "editor", "releaser", "admin"]
+    expires_at: datetime | None = None
+
+
+class NoQuery(Struct, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+class ResolveQuery(Struct, forbid_unknown_fields=True):
+    """Which moment, and whose share of a split."""
+
+    at: Annotated[datetime | None, Meta(description="As of this moment (RFC 3339).")] = None
+    key: Annotated[
+        str | None, Meta(description="Whoever is served: decides the version of a split.")
+    ] = None
+
+
+class PageQuery(Struct, forbid_unknown_fields=True):
+    """A page of a list."""
+
+    limit: Limit = 50
+    cursor: CursorText | None = None
+
+
+class SearchQuery(Struct, forbid_unknown_fields=True):
+    """Which artifacts; all conditions given must hold."""
+
+    kind: str | None = None
+    folder: str = ""
+    name: Annotated[str, Meta(description="Part of the name, without regard to case.")] = ""
+    text: Annotated[str, Meta(description="Part of the newest version's texts.")] = ""
+    tags: Annotated[
+        str, Meta(description='A tag expression: team = support and not status = "on hold".')
+    ] = ""
+    alias: Annotated[list[str], Meta(description="Has this alias.")] = []
+    without_alias: Annotated[list[str], Meta(description="Does not have this alias.")] = []
+    author: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    archived: Literal["true", "false", "any"] = "false"
+    order: Literal["name", "created", "updated"] = "name"
+    limit: Limit = 50
+    cursor: CursorText | None = None
+
+
+class JournalQuery(Struct, forbid_unknown_fields=True):
+    """Which entries: newest first, or with `after` oldest first."""
+
+    kind: str = "prompt"
+    name: str = ""
+    alias: str = ""
+    type: list[str] = []
+    actor: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    after: Annotated[
+        int | None, Meta(description="All entries above this number, oldest first.")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    cursor: CursorText | None = None
+
+
+class BetweenQuery(Struct, forbid_unknown_fields=True):
+    """Two moments."""
+
+    before: datetime
+    after: datetime
+
+
+class DiffQuery(Struct, forbid_unknown_fields=True):
+    """Two selectors."""
+
+    before: str
+    after: str
+
+
+class WhyQuery(Struct, forbid_unknown_fields=True):
+    """The reason of a deletion, whose request has no body."""
+
+    reason: Reason = ""
+
+
+class WatchQuery(Struct, forbid_unknown_fields=True):
+    """Where to go on."""
+
+    after: int | None = None
+
+
+class Empty(Struct):
+    """Done; there is nothing to tell."""
+
+
+class KeysAnswer(Struct):
+    """The keys of the project."""
+
+    keys: list[Any]
+
+
+class DifferencesAnswer(Struct):
+    """What differs."""
+
+    differences: list[Any]
+
+
+class MeAnswer(Struct):
+    """Who the key belongs to."""
+
+    project: str
+    actor: str
+    name: str
+    role: str
+
+
+class ReasonPart(Struct):
+    """One thing that is wrong."""
+
+    code: str
+    message: str
+    hint: str
+    field: str
+
+
+class Problem(Struct):
+    """An error, as RFC 9457 has it, with a stable code and a way out."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+    field: str
+    reasons: list[ReasonPart]
+    details: dict[str, Any]
+    request_id: str
