@@ -18,7 +18,7 @@ from pointsman.core.curly import scan_curly, write_curly
 from pointsman.core.fstring import scan_fstring, write_fstring
 from pointsman.core.jinja import scan_includes, write_jinja
 from pointsman.core.selectors import Selector
-from pointsman.core.tags import Format, IncludeTag, Piece, Position, prompt_selector
+from pointsman.core.tags import Format, IncludeTag, Piece, Position, Slot, prompt_selector
 from pointsman.core.templates import MEDIA_KEYS, Template, texts_of
 from pointsman.core.variables import Declaration
 from pointsman.errors import InvalidContent, TooLarge
@@ -219,14 +219,18 @@ class _Composer(Generic[T]):
 def _scan(text: str, format: Format) -> list[Piece]:  # noqa: A002
     if format == "curly":
         return scan_curly(text)
-    return scan_fstring(text) if format == "f-string" else scan_includes(text)
+    if format == "f-string":
+        return scan_fstring(text)
+    return list(scan_includes(text))
 
 
 def _write(pieces: list[Piece], format: Format) -> str:  # noqa: A002
     """Text of these pieces in which no tag is formed where two of them meet."""
     if format == "curly":
         return write_curly(pieces)
-    return write_fstring(pieces) if format == "f-string" else write_jinja(pieces)
+    if format == "f-string":
+        return write_fstring(pieces)
+    return write_jinja([piece for piece in pieces if not isinstance(piece, Slot)])
 
 
 # -- walks through the graph of artifacts

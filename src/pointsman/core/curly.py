@@ -84,7 +84,7 @@ def notices_in(text: str, lines: Lines) -> tuple[Notice, ...]:
                 "A name has letters, digits, “_”, “-” and “.”, and begins with a letter. "
                 "Nothing is to be done if the braces are meant literally."
             )
-        elif text[match.end() : match.end() + 1] in "{}":
+        elif text.startswith("{", match.end()):
             continue  # nested braces: code, by all appearances
         else:
             message = f"“{{{{{quoted(inner)[1:-1]}” has no closing braces; it stays as it is"

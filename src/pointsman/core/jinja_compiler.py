@@ -49,7 +49,8 @@ class Compiler(Expressions):
         compile_it = getattr(self, f"_do_{type(node).__name__.lower()}", None)
         if compile_it is None:
             self.refuse_node(node)
-        return compile_it(node)  # type: ignore[no-any-return]
+        with self.deeper(node):
+            return compile_it(node)  # type: ignore[no-any-return]
 
     def _do_output(self, node: nodes.Output) -> Statement:
         parts: list[tuple[str, Expression | None]] = []
@@ -252,18 +253,18 @@ class Compiler(Expressions):
                 space.values[key] = value
 
             return store_in
-        if isinstance(node, nodes.Tuple):
-            stores = [self._target(item) for item in node.items]
+        if not isinstance(node, nodes.Tuple):
+            self.refuse_node(node)
+        stores = [self._target(item) for item in node.items]
 
-            def unpack(run: Run, value: Any) -> None:
-                items = run.items(value)
-                if len(items) != len(stores):
-                    raise Stopped(f"{len(items)} values can't be set to {len(stores)} names")
-                for each, item in zip(stores, items, strict=True):
-                    each(run, item)
+        def unpack(run: Run, value: Any) -> None:
+            items = run.items(value)
+            if len(items) != len(stores):
+                raise Stopped(f"{len(items)} values can't be set to {len(stores)} names")
+            for each, item in zip(stores, items, strict=True):
+                each(run, item)
 
-            return unpack
-        self.refuse_node(node)
+        return unpack
 
 
 def _in_own_scope(statement: Statement) -> Statement:

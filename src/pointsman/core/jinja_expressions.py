@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeAlias
 
 from jinja2 import nodes
@@ -37,17 +38,32 @@ class Expressions:
         self._position = position
         self._tag_on = tag_on
         self._bound: set[str] = set()
+        self._depth = 0
 
     def expression(self, node: nodes.Node) -> Expression:
         name = type(node).__name__
         if name in _BINARY:
-            return self._binary(node, _BINARY[name])
+            with self.deeper(node):
+                return self._binary(node, _BINARY[name])
         if name in _UNARY:
-            return self._unary(node, _UNARY[name])
+            with self.deeper(node):
+                return self._unary(node, _UNARY[name])
         compile_it = getattr(self, f"_get_{name.lower()}", None)
         if compile_it is None:
             self.refuse_node(node)
-        return compile_it(node)  # type: ignore[no-any-return]
+        with self.deeper(node):
+            return compile_it(node)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def deeper(self, node: nodes.Node) -> Iterator[None]:
+        """One level further down. The limit keeps what was accepted here renderable where
+        less of Python's stack is left.
+        """
+        self._depth += 1
+        if self._depth > runtime.MAX_NESTING:
+            self.refuse("it is nested too deeply", node, "Split it with {% set %}.")
+        yield
+        self._depth -= 1
 
     def _get_const(self, node: nodes.Const) -> Expression:
         value = node.value
@@ -220,15 +236,15 @@ class Expressions:
         if isinstance(callee, nodes.Getattr):
             owner, method = self.expression(callee.node), callee.attr
             return lambda run: call_method(run, owner(run), method, arguments(run), named(run))
-        if isinstance(callee, nodes.Name):
-            name = callee.name
-            if name in _GLOBALS and name not in self._bound:
-                build = _GLOBALS[name]
-                return lambda run: build(run, *arguments(run), **named(run))
-            if name in self._bound:
-                return lambda run: _call(run, name, arguments(run), named(run))
+        if not isinstance(callee, nodes.Name):
+            self.refuse("only macros, functions and methods can be called", node, "Use a filter.")
+        name = callee.name
+        if name in _GLOBALS and name not in self._bound:
+            build = _GLOBALS[name]
+            return lambda run: build(run, *arguments(run), **named(run))
+        if name not in self._bound:
             self._refuse_name("function", name, _GLOBALS, node)
-        self.refuse("only macros, functions and methods can be called", node, "Use a filter.")
+        return lambda run: _call(run, name, arguments(run), named(run))
 
     def _arguments(
         self, node: Any

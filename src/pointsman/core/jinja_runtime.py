@@ -15,7 +15,8 @@ FUEL: Final = 1_000_000
 MAX_OUTPUT: Final = 10_000_000
 MAX_RANGE: Final = 100_000
 MAX_DEPTH: Final = 64
-MAX_CALLS: Final = 40
+MAX_NESTING: Final = 100
+MAX_CALLS: Final = 25
 MAX_BITS: Final = 1_024
 
 
@@ -145,10 +146,10 @@ class Run:
         if isinstance(value, (list, tuple)):
             self.spend(len(value))
             return sum([self.weigh(item, depth - 1) for item in value])
-        if isinstance(value, dict):
-            self.spend(2 * len(value))
-            return sum([len(key) + self.weigh(item, depth - 1) for key, item in value.items()])
-        refuse(value, "be used as a value")
+        if not isinstance(value, dict):
+            refuse(value, "be used as a value")
+        self.spend(2 * len(value))
+        return sum([len(key) + self.weigh(item, depth - 1) for key, item in value.items()])
 
     def text(self, value: Any) -> str:
         """What a value reads like, by Jinja2's rules."""
@@ -159,10 +160,10 @@ class Run:
 
     def items(self, value: Any) -> list[Any]:
         """What a loop over a value goes through."""
-        if isinstance(value, (list, tuple, dict, str)):
-            self.spend(len(value) >> 2)
-            return list(value)
-        refuse(value, "be looped over")
+        if not isinstance(value, (list, tuple, dict, str)):
+            refuse(value, "be looped over")
+        self.spend(len(value) >> 2)
+        return list(value)
 
     def truth(self, value: Any) -> bool:
         """Whether a value counts as true."""

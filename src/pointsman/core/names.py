@@ -8,8 +8,9 @@ another name. Letters of every script are welcome.
 Every check returns the normalised text, and checking that again changes nothing.
 
 Sources: Unicode UAX #15 (normal forms) and UTS #39 (look-alikes, of which `skeleton` keeps
-the letters that matter most). Tag keys and aliases admit what MLflow and Langfuse admit,
-except aliases that read as a version number.
+the letters that matter most). Tag keys and aliases have the alphabets that MLflow and
+Langfuse give them; stricter here are aliases that read as a version number, are longer than
+`MAX_ALIAS`, or use letters that look like others.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def prepare(dialect: Dialect, execute: Callable[[str], Any], records: Records) -
     records.add_meta("epoch", "1")
     if records.project(DEFAULT_PROJECT) is None:
         uid = secrets.token_hex(16)
-        row = records.add_project(DEFAULT_PROJECT, uid, now, genesis(uid))
+        row = records.add_project(DEFAULT_PROJECT, uid, now)
         records.enter(row.id)
         line, head = follow(
             genesis(uid),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pointsman.app.ports import (
@@ -22,12 +23,13 @@ from pointsman.app.ports import (
     TombstoneRow,
     VersionRow,
 )
-from pointsman.core.journal import Head, Line
+from pointsman.core.journal import Head, Line, genesis
 from pointsman.core.search import Query
 from pointsman.core.vocabulary import Arm, Target
 from pointsman.storage import search
 
 Row = tuple[Any, ...]
+Mark = tuple[dict[int, Head], dict[int, int], int]
 Execute = Callable[[str, Mapping[str, object]], list[Row]]
 
 T = TypeVar("T")
@@ -38,8 +40,8 @@ _LAST = 2**62
 class Records:
     """Reads and writes of one transaction.
 
-    The heads of the projects written to are kept here from `enter` until `flush`, so that
-    a batch of changes to one project reads and writes its row once.
+    The heads of the projects written to, and the next number of an artifact in each, are kept
+    here from `enter` until `flush`, so that a batch of changes looks them up once.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class Records:
         self._execute = execute
         self._queries = queries
         self._translate = translate
-        self._heads: dict[int, tuple[Head, int]] = {}
-        self._stored: dict[int, tuple[Head, int]] = {}
+        self._heads: dict[int, Head] = {}
+        self._next_artifact: dict[int, int] = {}
+        self._stored_next: dict[int, int] = {}
         self.appended: list[tuple[int, Line]] = []
 
     # The life of a batch: used by the writer, not by use cases.
@@ -60,34 +63,27 @@ class Records:
     def enter(self, project_id: int) -> None:
         """Make this transaction the only one that writes to the project until it ends."""
         if project_id not in self._heads:
-            rows = self._run("lock_head", id=project_id)
+            # The lock first, the head second: only then is it sure to be the last.
+            rows = self._run("lock_project", id=project_id)
             if rows:
-                seq, at, chained, next_artifact = rows[0]
-                state = (Head(seq, at, chained), next_artifact)
-                self._heads[project_id] = self._stored[project_id] = state
+                uid, self._next_artifact[project_id] = rows[0]
+                self._stored_next[project_id] = self._next_artifact[project_id]
+                self._heads[project_id] = self._last(project_id) or genesis(uid)
 
-    def mark(self) -> tuple[dict[int, tuple[Head, int]], int]:
+    def mark(self) -> Mark:
         """What `reset` needs to forget all that was done since."""
-        return dict(self._heads), len(self.appended)
+        return dict(self._heads), dict(self._next_artifact), len(self.appended)
 
-    def reset(self, mark: tuple[dict[int, tuple[Head, int]], int]) -> None:
+    def reset(self, mark: Mark) -> None:
         """Forget what was done since the mark; the database forgets by its own savepoint."""
-        heads, count = mark
-        self._heads = heads
+        self._heads, self._next_artifact, count = mark
         del self.appended[count:]
 
     def flush(self) -> None:
-        """Write the heads that have moved."""
-        for project_id, (head, next_artifact) in self._heads.items():
-            if self._stored.get(project_id) != (head, next_artifact):
-                self._run(
-                    "put_head",
-                    id=project_id,
-                    seq=head.seq,
-                    at=head.at,
-                    hash=head.hash,
-                    next_artifact=next_artifact,
-                )
+        """Write what was kept here: the next numbers of artifacts."""
+        for project_id, number in self._next_artifact.items():
+            if self._stored_next[project_id] != number:
+                self._run("put_next_artifact", id=project_id, next_artifact=number)
 
     # Projects and the journal
 
@@ -107,19 +103,10 @@ class Records:
     def project_by_id(self, project_id: int) -> ProjectRow | None:
         return _first(ProjectRow, self._run("project_by_id", id=project_id))
 
-    def add_project(self, name: str, uid: str, at: int, head: Head) -> ProjectRow:
-        """Add a project whose journal begins after `head`."""
+    def add_project(self, name: str, uid: str, at: int) -> ProjectRow:
+        """Add a project, whose journal is empty."""
         number = self._run("next_project_id")[0][0]
-        self._run(
-            "add_project",
-            id=number,
-            name=name,
-            uid=uid,
-            at=at,
-            head_seq=head.seq,
-            head_at=head.at,
-            head_hash=head.hash,
-        )
+        self._run("add_project", id=number, name=name, uid=uid, at=at)
         return ProjectRow(number, name, uid, at)
 
     def heads(self) -> dict[int, int]:
@@ -128,8 +115,13 @@ class Records:
     def head(self, project_id: int) -> Head:
         held = self._heads.get(project_id)
         if held is not None:
-            return held[0]
-        return Head(*self._run("head", id=project_id)[0])
+            return held
+        last = self._last(project_id)
+        if last is not None:
+            return last
+        project = self.project_by_id(project_id)
+        assert project is not None, "callers name projects that exist"
+        return genesis(project.uid)
 
     def append(self, project_id: int, line: Line, head: Head) -> None:
         self._run(
@@ -146,7 +138,7 @@ class Records:
             data=line.data,
             hash=line.hash,
         )
-        self._heads[project_id] = (head, self._heads[project_id][1])
+        self._heads[project_id] = head
         self.appended.append((project_id, line))
 
     def lines(self, project_id: int, after: int, limit: int) -> list[Line]:
@@ -156,15 +148,25 @@ class Records:
     def lines_where(
         self, project_id: int, where: EntryFilter, before: int | None, limit: int
     ) -> list[Line]:
-        return [Line(*row) for row in self._built(search.entries(project_id, where, before, limit))]
+        wanted = [where]
+        if where.artifact_id is not None and where.alias is None:
+            # Moves are found by alias and the rest by artifact: ask for each, take the newest.
+            wanted += [replace(where, alias=row.name) for row in self.aliases(where.artifact_id)]
+        found = [
+            Line(*row)
+            for one in wanted
+            for row in self._built(search.entries(project_id, one, before, limit))
+        ]
+        if len(wanted) > 1:
+            found.sort(key=lambda line: line.seq, reverse=True)
+        return found[:limit]
 
     def seq_at(self, project_id: int, at: int) -> int:
         # Time grows with the sequence number, so halving finds it without an index on time.
         low, high = 0, self.head(project_id).seq
         while low < high:
             middle = (low + high + 1) // 2
-            when = self._run("line_time", project_id=project_id, seq=middle)[0][0]
-            if when <= at:
+            if self._time(project_id, middle) <= at:
                 low = middle
             else:
                 high = middle - 1
@@ -180,7 +182,7 @@ class Records:
             "alias_lines",
             artifact_id=artifact_id,
             alias=alias,
-            before=_LAST if before is None else before,
+            before=_LAST if before is None else self._time(artifact_id >> 32, before),
             limit=limit,
         )
         return [Line(*row) for row in rows]
@@ -214,9 +216,9 @@ class Records:
     def add_artifact(
         self, project_id: int, kind: str, name: str, skeleton: str, at: int, by: str
     ) -> ArtifactRow:
-        head, number = self._heads[project_id]
+        number = self._next_artifact[project_id]
         identity = (project_id << 32) + number
-        self._heads[project_id] = (head, number + 1)
+        self._next_artifact[project_id] = number + 1
         self._run(
             "add_artifact",
             id=identity,
@@ -283,6 +285,8 @@ class Records:
         return [row[0] for row in self._run("including_artifacts", artifact_id=artifact_id)]
 
     def includers(self, artifact_id: int) -> list[IncluderRow]:
+        if not self._run("is_included", artifact_id=artifact_id):
+            return []
         rows = self._run("includers", artifact_id=artifact_id)
         return [IncluderRow._make((*row[:-1], bool(row[-1]))) for row in rows]
 
@@ -384,6 +388,13 @@ class Records:
 
     def forget_before(self, at: int) -> None:
         self._run("forget_before", at=at)
+
+    def _time(self, project_id: int, seq: int) -> int:
+        rows = self._run("line_time", project_id=project_id, seq=seq)
+        return int(rows[0][0]) if rows else _LAST
+
+    def _last(self, project_id: int) -> Head | None:
+        return _first(Head, self._run("head", project_id=project_id))
 
     def _run(self, query: str, **parameters: object) -> list[Row]:
         return self._execute(self._queries[query], parameters)

@@ -119,11 +119,16 @@ def artifacts(
 def entries(
     project_id: int, where: EntryFilter, before: int | None, limit: int
 ) -> tuple[str, dict[str, object]]:
-    """The statement for journal entries that match, newest first."""
+    """The statement for journal entries that match, newest first.
+
+    Of an artifact without an alias it gives the entries that are not moves.
+    """
     made = Statement()
     made.where(f"project_id = {made.bind(project_id)}")
     if where.artifact_id is not None:
         made.where(f"artifact_id = {made.bind(where.artifact_id)}")
+        if where.alias is None:
+            made.where("alias IS NULL")
     if where.alias is not None:
         made.where(f"alias = {made.bind(where.alias)}")
     if where.types:
@@ -138,7 +143,9 @@ def entries(
     if before is not None:
         made.where(f"seq < {made.bind(before)}")
     conditions = " AND ".join(made.conditions)
-    return f"{_LINE}{conditions} ORDER BY seq DESC LIMIT {made.bind(limit)}", made.parameters
+    # Time and sequence number are the same order; each index has one of them.
+    order = "seq" if where.artifact_id is None else "at"
+    return f"{_LINE}{conditions} ORDER BY {order} DESC LIMIT {made.bind(limit)}", made.parameters
 
 
 def in_list(values: Sequence[object]) -> tuple[str, dict[str, object]]:

@@ -7,17 +7,14 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) /* strict */;
 
--- head_* is the last entry of the project's journal; locking this row is what makes writers
--- to one project take turns.
+-- Locking this row is what makes writers to one project take turns. The head of its journal
+-- is the journal's last row and is kept nowhere else.
 CREATE TABLE project (
     id BIGINT PRIMARY KEY,
     name TEXT COLLATE "C" NOT NULL UNIQUE,
     uid TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    next_artifact BIGINT NOT NULL,
-    head_seq BIGINT NOT NULL,
-    head_at BIGINT NOT NULL,
-    head_hash TEXT NOT NULL
+    next_artifact BIGINT NOT NULL
 ) /* strict */;
 
 CREATE TABLE journal (
@@ -35,8 +32,10 @@ CREATE TABLE journal (
     PRIMARY KEY (project_id, seq)
 ) /* clustered */;
 
-CREATE INDEX journal_by_artifact ON journal (artifact_id, seq) WHERE artifact_id IS NOT NULL;
+-- Each entry stands in one of the two, so that a move touches one index page and no more.
 CREATE INDEX journal_by_alias ON journal (artifact_id, alias, at) WHERE alias IS NOT NULL;
+CREATE INDEX journal_by_artifact ON journal (artifact_id, at)
+WHERE alias IS NULL AND artifact_id IS NOT NULL;
 
 -- An artifact's id holds its project's id in the high bits (id = project << 32 | n), so that
 -- projects hand out ids without waiting for one another.

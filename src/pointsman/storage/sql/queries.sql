@@ -24,21 +24,20 @@ SELECT id, name, uid, created_at FROM project WHERE id = :id;
 SELECT COALESCE(MAX(id), 0) + 1 FROM project;
 
 -- name: add_project
-INSERT INTO project (id, name, uid, created_at, next_artifact, head_seq, head_at, head_hash)
-VALUES (:id, :name, :uid, :at, 1, :head_seq, :head_at, :head_hash);
+INSERT INTO project (id, name, uid, created_at, next_artifact) VALUES (:id, :name, :uid, :at, 1);
 
 -- name: heads
-SELECT id, head_seq FROM project;
+SELECT id, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.project_id = project.id), 0)
+FROM project;
 
 -- name: head
-SELECT head_seq, head_at, head_hash FROM project WHERE id = :id;
+SELECT seq, at, hash FROM journal WHERE project_id = :project_id ORDER BY seq DESC LIMIT 1;
 
--- name: lock_head
-SELECT head_seq, head_at, head_hash, next_artifact FROM project WHERE id = :id FOR UPDATE;
+-- name: lock_project
+SELECT uid, next_artifact FROM project WHERE id = :id FOR UPDATE;
 
--- name: put_head
-UPDATE project SET head_seq = :seq, head_at = :at, head_hash = :hash, next_artifact = :next_artifact
-WHERE id = :id;
+-- name: put_next_artifact
+UPDATE project SET next_artifact = :next_artifact WHERE id = :id;
 
 -- name: append
 INSERT INTO journal (
@@ -61,7 +60,7 @@ ORDER BY at DESC LIMIT 1;
 
 -- name: alias_lines
 SELECT seq, at, type, actor, by_name, via, artifact_id, alias, data, hash
-FROM journal WHERE artifact_id = :artifact_id AND alias = :alias AND seq < :before
+FROM journal WHERE artifact_id = :artifact_id AND alias = :alias AND at < :before
 ORDER BY at DESC LIMIT :limit;
 
 -- name: artifact
@@ -149,6 +148,9 @@ WHERE artifact_id = :artifact_id AND relation = 'includes';
 -- name: including_artifacts
 SELECT DISTINCT artifact_id FROM dependency
 WHERE target_id = :artifact_id AND relation = 'includes';
+
+-- name: is_included
+SELECT 1 FROM dependency WHERE target_id = :artifact_id AND relation = 'includes' LIMIT 1;
 
 -- name: includers
 SELECT DISTINCT

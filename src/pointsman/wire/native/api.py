@@ -79,8 +79,7 @@ class NativeApi:
     async def _resolve(self, scope: Scope, raw_path: bytes, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            if len(raw_path) > _MAX_PATH:
-                raise InvalidInput("The path is too long.", code="path_too_long")
+            _check_length(raw_path)
             admitted = await admit(request, self.gate, self.runner)
             may(admitted.caller.actor, "read").enforce()
             selector = unquoted(raw_path[len(PREFIX) :].decode("latin-1"))
@@ -201,6 +200,15 @@ def _merged(routes: list[StarletteRoute]) -> list[StarletteRoute]:
         StarletteRoute(path, choose(methods), methods=list(methods))
         for path, methods in by_path.items()
     ]
+
+
+def _check_length(raw_path: bytes) -> None:
+    if len(raw_path) > _MAX_PATH:
+        raise InvalidInput(
+            f"The path has {len(raw_path)} bytes.",
+            code="path_too_long",
+            hint=f"At most {_MAX_PATH} are read; a selector is far shorter.",
+        )
 
 
 def _event_id(text: str) -> int:

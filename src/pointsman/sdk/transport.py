@@ -1,0 +1,357 @@
+"""HTTP to a registry, by urllib3: which this module imports, so it is itself imported late.
+
+A request ends by its deadline, whatever the other side does. Each wait for bytes is limited
+by the socket's timeout, the sum of them between chunks of the body; and where a server drips
+its headers, byte by byte, somebody else calls `cut`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+import urllib.request
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from pointsman._version import __version__
+from pointsman.core.canonical import parse_json
+from pointsman.errors import InvalidInput, OutcomeUnknown, PointsmanError, Unavailable
+from pointsman.sdk.calls import NOT_A_REGISTRY, Reply, Request
+
+MAX_BODY = 32 << 20
+"""Bytes of an answer that are read at most."""
+_CHUNK = 1 << 16
+_POOL = 8
+_BROKEN = "unreachable"
+_TROUBLE = (HTTPError, http.client.HTTPException, OSError, ValueError)
+_JSON_TYPES = ("application/json", "application/problem+json")
+
+
+class Line:
+    """The connection that a request is using, so that another thread can cut it."""
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.is_cut = False
+        self._connection: HTTPConnection | None = None
+
+    def uses(self, connection: HTTPConnection) -> None:
+        """Called on the way, once it is known."""
+        self._connection = connection
+        if self.is_cut:
+            raise ConnectionAbortedError("cut off")
+
+    def cut(self) -> None:
+        """End whatever wait the request is in. It fails there."""
+        self.is_cut = True
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError, ValueError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+_here = threading.local()
+_connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+
+
+def drop_all_connections() -> None:
+    """In a forked child: close its copies of the sockets, which the parent goes on using."""
+    for connection in list(_connections):
+        with contextlib.suppress(Exception):
+            if connection.sock is not None:
+                connection.sock.close()
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        _uses(self)
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _uses(self)
+        if self.sock is None:
+            self.connect()
+        _here.line.sent = True
+        super().request(*args, **kwargs)
+
+
+class _SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        _uses(self)
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _uses(self)
+        if self.sock is None:
+            self.connect()
+        _here.line.sent = True
+        super().request(*args, **kwargs)
+
+
+def _uses(connection: HTTPConnection) -> None:
+    _connections.add(connection)
+    _here.line.uses(connection)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class Stream:
+    """A reply whose body has no end. `read` on one thread, `cut` from any."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, line: Line) -> None:
+        self._response = response
+        self._line = line
+
+    def read(self) -> bytes:
+        """The next bytes, as soon as there are some; none at the end.
+
+        Raises `Unavailable` when the connection breaks, or nothing comes for too long.
+        """
+        try:
+            return self._response.read1(_CHUNK)
+        except _TROUBLE as error:
+            raise Unavailable(f"The stream broke off: {_cause(error)}.") from error
+
+    def cut(self) -> None:
+        """End the read that another thread is waiting in."""
+        self._line.cut()
+
+    def close(self) -> None:
+        """Let go of the connection. Not while another thread reads."""
+        self._response.close()
+
+
+class Transport:
+    """Sends requests to one registry with one key. Safe to use from any thread."""
+
+    def __init__(self, url: str, key: str) -> None:
+        """Raises `InvalidInput` unless `url` is one of http or https, without a password."""
+        self.url = checked_url(url)
+        self._headers = {
+            "User-Agent": f"pointsman-python/{__version__}",
+            "Accept-Encoding": "identity",  # nothing can unpack to more than was sent
+        }
+        if key:
+            self._headers["Authorization"] = f"Bearer {checked_key(key)}"
+        self._pools = self._new_pools()
+
+    def send(self, request: Request, timeout: float, line: Line | None = None) -> Reply:
+        """Send a request and read the reply, whatever its status, within `timeout` seconds.
+
+        What is repeatable is sent again, once, if its connection breaks: it may have been an
+        idle one that the other side was about to close. Raises `Unavailable` where there is
+        no reply, or none that can be understood, and `OutcomeUnknown` if the request was sent
+        and may have taken effect.
+        """
+        deadline = time.monotonic() + timeout
+        line = line or Line()
+        try:
+            return self._attempt(request, deadline, line)
+        except Unavailable as error:
+            if line.sent and not request.repeatable:
+                raise OutcomeUnknown(
+                    f"{error.message} Whether the request took effect is not known.",
+                    hint="Look before you send it again.",
+                ) from error
+            if not line.sent or line.is_cut or error.code != _BROKEN:
+                raise
+        return self._attempt(request, deadline, line)
+
+    def stream(self, request: Request, timeout: float, line: Line) -> Stream | Reply:
+        """Open a stream, each of whose reads takes `timeout` seconds at most.
+
+        A reply that is not a stream of events comes back as it is. Raises `Unavailable`.
+        """
+        response = self._open(request, timeout, line)
+        try:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if response.status == 200 and kind == "text/event-stream":
+                return Stream(response, line)
+            return _read_reply(response, time.monotonic() + timeout)
+        except _TROUBLE as error:
+            response.close()
+            raise Unavailable(f"The stream broke off: {_cause(error)}.") from error
+
+    def close(self) -> None:
+        """Let go of all connections that no request is using."""
+        self._pools.clear()
+
+    def _new_pools(self) -> urllib3.PoolManager:
+        proxy = proxy_for(self.url)
+        pools: urllib3.PoolManager
+        if proxy:
+            pools = urllib3.ProxyManager(proxy, num_pools=2, maxsize=_POOL, retries=False)
+        else:
+            pools = urllib3.PoolManager(num_pools=2, maxsize=_POOL, retries=False)
+        pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        return pools
+
+    def _attempt(self, request: Request, deadline: float, line: Line) -> Reply:
+        response = None
+        line.sent = False
+        try:
+            response = self._open(request, max(0.001, deadline - time.monotonic()), line)
+            return _read_reply(response, deadline)
+        except _TROUBLE as error:
+            if response is not None:
+                response.close()
+            raise Unavailable(
+                f"{self.url} doesn't answer: {_cause(error)}.",
+                code="timeout" if _is_timeout(error) else _BROKEN,
+                hint="Check that the registry is running and can be reached from here.",
+            ) from error
+        except Unavailable:
+            if response is not None:
+                response.close()
+            raise
+
+    def _open(self, request: Request, timeout: float, line: Line) -> urllib3.BaseHTTPResponse:
+        headers = {**self._headers, **request.headers}
+        body = None
+        if request.body is not None:
+            body = json.dumps(request.body, ensure_ascii=False, allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        target = f"{self.url}/api/v1{request.path}"
+        if request.query:
+            target += "?" + urlencode(request.query, quote_via=quote)
+        _here.line = line
+        return self._pools.urlopen(
+            request.method,
+            target,
+            body=body,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+
+
+def checked_url(url: str) -> str:
+    """The address without a slash at its end."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        good = False
+    if not good or parts.username or parts.password or parts.query or parts.fragment:
+        raise InvalidInput(
+            "The registry's address is not a plain http or https URL.",
+            code="invalid_url",
+            hint="Write it like https://pointsman.example.org, without key or password.",
+            field="url",
+        )
+    return url.rstrip("/")
+
+
+def checked_key(key: str) -> str:
+    """The key itself, if it can stand in a header."""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidInput(
+            "The API key has characters that no key has.",
+            code="invalid_key",
+            hint="Check that it was copied as a whole, without line breaks.",
+            field="key",
+        )
+    return key
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment wants used for this address."""
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    return proxy if proxy and proxy.startswith(("http://", "https://")) else None
+
+
+def new_idempotency_key() -> str:
+    """A key under which a request can be sent again without taking effect twice."""
+    return str(uuid.uuid4())
+
+
+def _read_reply(response: urllib3.BaseHTTPResponse, deadline: float) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    data = b"".join(_chunks(response, headers, deadline))
+    response.release_conn()
+    return Reply(response.status, headers, _body(response.status, headers, data))
+
+
+def _chunks(
+    response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], deadline: float
+) -> Iterator[bytes]:
+    size = 0
+    while chunk := response.read1(_CHUNK):
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Unavailable(
+                f"The answer is larger than {MAX_BODY:,} bytes.",
+                code="unexpected_answer",
+                hint=NOT_A_REGISTRY,
+            )
+        if time.monotonic() > deadline:
+            raise TimeoutError("it takes too long")
+        yield chunk
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) != size and response.status not in (204, 304):
+        raise http.client.IncompleteRead(b"", int(length) - size)
+
+
+def _body(status: int, headers: Mapping[str, str], data: bytes) -> Any:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _JSON_TYPES or not data:
+        if status >= 300 or status == 204:
+            return None  # the status says what there is to say
+        raise Unavailable(
+            "The answer is not JSON.", code="unexpected_answer", hint=NOT_A_REGISTRY
+        )
+    try:
+        return parse_json(data, max_bytes=MAX_BODY, max_depth=80)
+    except InvalidInput as error:
+        if status >= 300:
+            return None
+        raise Unavailable(
+            f"The answer can't be read: {error.message}",
+            code="unexpected_answer",
+            hint=NOT_A_REGISTRY,
+        ) from error
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError)
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong, in the words of whoever noticed first."""
+    while error.__context__ is not None or error.__cause__ is not None:
+        inner = error.__cause__ or error.__context__
+        if not isinstance(inner, _TROUBLE):
+            break
+        error = inner
+    if _is_timeout(error):
+        return "it takes too long"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)[:200] or type(error).__name__
