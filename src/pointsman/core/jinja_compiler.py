@@ -53,16 +53,15 @@ class Compiler(Expressions):
             return compile_it(node)  # type: ignore[no-any-return]
 
     def _do_output(self, node: nodes.Output) -> Statement:
-        parts: list[tuple[str, Expression | None]] = []
+        parts: list[tuple[str, Expression | None, int]] = []
         for child in node.nodes:
             if isinstance(child, nodes.TemplateData):
-                parts.append((child.data, None))
+                parts.append((child.data, None, 0))
             else:
-                parts.append(("", self.expression(child)))
-        line = node.lineno
+                parts.append(("", self.expression(child), child.lineno))
 
         def write(run: Run) -> None:
-            for text, expression in parts:
+            for text, expression, line in parts:
                 if expression is None:
                     run.write(text)
                 else:
@@ -110,15 +109,13 @@ class Compiler(Expressions):
             cost = len(outer) >> 2
             if test is not None:
                 items = [item for item in items if chosen(run, item, outer, cost)]
-            state = Loop(items, run.loops)
-            run.loops += 1
+            state = Loop(items)
             for item in items:
                 run.spend(cost)
                 state.index0 += 1
                 run.names = {**outer, "loop": state}
                 store(run, item)
                 body(run)
-            run.loops -= 1
             run.names = outer
             if not items:
                 otherwise(run)

@@ -58,12 +58,11 @@ class Macro:
 class Loop:
     """The variable ``loop`` inside a for block."""
 
-    __slots__ = ("depth0", "index0", "items", "last_seen")
+    __slots__ = ("index0", "items", "last_seen")
 
-    def __init__(self, items: list[Any], depth0: int) -> None:
+    def __init__(self, items: list[Any]) -> None:
         self.items = items
         self.index0 = -1
-        self.depth0 = depth0
         self.last_seen: Any = self  # equal to nothing a template can hold
 
     def get(self, name: str) -> Any:
@@ -85,9 +84,9 @@ class Loop:
             case "length":
                 return len(items)
             case "depth":
-                return self.depth0 + 1
+                return 1  # only recursive loops go deeper
             case "depth0":
-                return self.depth0
+                return 0
             case "previtem" if index > 0:
                 return items[index - 1]
             case "nextitem" if index < len(items) - 1:
@@ -98,7 +97,7 @@ class Loop:
 class Run:
     """One rendering: the names in scope, what has been written, what is left to spend."""
 
-    __slots__ = ("calls", "fuel", "line", "loops", "names", "out", "size")
+    __slots__ = ("calls", "fuel", "line", "names", "out", "size")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.names: dict[str, Any] = dict(values)
@@ -107,7 +106,6 @@ class Run:
         self.fuel = FUEL
         self.line = 1
         self.calls = 0
-        self.loops = 0
 
     def spend(self, units: int) -> None:
         """Pay for work about to be done."""

@@ -8,6 +8,7 @@ own way.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -52,16 +53,39 @@ class Reply:
         return self.headers.get("pointsman-epoch", "")
 
 
+class Line:
+    """The connection that a request is using, so that another thread can cut it."""
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.is_cut = False
+        self._connection: Any = None
+
+    def uses(self, connection: Any) -> None:
+        """Called on the way, once it is known."""
+        self._connection = connection
+        if self.is_cut:
+            raise ConnectionAbortedError("cut off")
+
+    def cut(self) -> None:
+        """End whatever wait the request is in. It fails there."""
+        self.is_cut = True
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            with suppress(OSError, ValueError):
+                sock.shutdown(2)  # SHUT_RDWR
+
+
 Steps: TypeAlias = Generator[Request, Reply, T]
 """A task of one or more requests: yields each, is sent its reply, returns the result."""
 
 
 def drive(steps: Steps[T], send: Callable[[Request], Reply]) -> T:
-    """Carry out a task. Raises what the registry or the sending raises."""
+    """Carry out a task. Raises what the task or the sending raises."""
     try:
         request = next(steps)
         while True:
-            request = steps.send(checked(send(request)))
+            request = steps.send(send(request))
     except StopIteration as stop:
         result: T = stop.value
         return result

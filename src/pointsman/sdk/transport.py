@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import threading
 import time
 import urllib.request
@@ -28,7 +27,7 @@ from urllib3.exceptions import HTTPError
 from pointsman._version import __version__
 from pointsman.core.canonical import parse_json
 from pointsman.errors import InvalidInput, OutcomeUnknown, PointsmanError, Unavailable
-from pointsman.sdk.calls import NOT_A_REGISTRY, Reply, Request
+from pointsman.sdk.calls import NOT_A_REGISTRY, Line, Reply, Request
 
 MAX_BODY = 32 << 20
 """Bytes of an answer that are read at most."""
@@ -37,29 +36,6 @@ _POOL = 8
 _BROKEN = "unreachable"
 _TROUBLE = (HTTPError, http.client.HTTPException, OSError, ValueError)
 _JSON_TYPES = ("application/json", "application/problem+json")
-
-
-class Line:
-    """The connection that a request is using, so that another thread can cut it."""
-
-    def __init__(self) -> None:
-        self.sent = False
-        self.is_cut = False
-        self._connection: HTTPConnection | None = None
-
-    def uses(self, connection: HTTPConnection) -> None:
-        """Called on the way, once it is known."""
-        self._connection = connection
-        if self.is_cut:
-            raise ConnectionAbortedError("cut off")
-
-    def cut(self) -> None:
-        """End whatever wait the request is in. It fails there."""
-        self.is_cut = True
-        sock = getattr(self._connection, "sock", None)
-        if sock is not None:
-            with contextlib.suppress(OSError, ValueError):
-                sock.shutdown(socket.SHUT_RDWR)
 
 
 _here = threading.local()

@@ -126,8 +126,7 @@ class Records:
     def append(self, project_id: int, line: Line, head: Head) -> None:
         self._run(
             "append",
-            project_id=project_id,
-            seq=line.seq,
+            id=(project_id << search.SEQ_BITS) + line.seq,
             at=line.at,
             type=line.type,
             actor=line.actor,
@@ -142,7 +141,8 @@ class Records:
         self.appended.append((project_id, line))
 
     def lines(self, project_id: int, after: int, limit: int) -> list[Line]:
-        rows = self._run("lines", project_id=project_id, after=after, limit=limit)
+        first, last = _entries_of(project_id)
+        rows = self._run("lines", after=min(first + after, last), last=last, limit=limit)
         return [Line(*row) for row in rows]
 
     def lines_where(
@@ -390,11 +390,12 @@ class Records:
         self._run("forget_before", at=at)
 
     def _time(self, project_id: int, seq: int) -> int:
-        rows = self._run("line_time", project_id=project_id, seq=seq)
+        rows = self._run("line_time", id=(project_id << search.SEQ_BITS) + seq)
         return int(rows[0][0]) if rows else _LAST
 
     def _last(self, project_id: int) -> Head | None:
-        return _first(Head, self._run("head", project_id=project_id))
+        first, last = _entries_of(project_id)
+        return _first(Head, self._run("head", first=first, last=last))
 
     def _run(self, query: str, **parameters: object) -> list[Row]:
         return self._execute(self._queries[query], parameters)
@@ -406,6 +407,12 @@ class Records:
     def _built(self, statement: tuple[str, dict[str, object]]) -> list[Row]:
         sql, parameters = statement
         return self._execute(self._translate(sql), parameters)
+
+
+def _entries_of(project_id: int) -> tuple[int, int]:
+    """Below the first, and the last id that an entry of this project can have."""
+    first = project_id << search.SEQ_BITS
+    return first, first + (1 << search.SEQ_BITS) - 1
 
 
 def _first(row: Callable[..., T], rows: list[Row]) -> T | None:

@@ -14,12 +14,16 @@ from pointsman.core import search as ask
 VALUE_START = 64
 """How many characters of a tag's value the search index holds."""
 
+SEQ_BITS = 40
+"""How many low bits of a journal entry's id hold its sequence number."""
+
 _ARTIFACT = (
     "SELECT artifact.id, artifact.kind, artifact.name, artifact.newest, artifact.created_at, "
     "artifact.created_by, artifact.updated_at, artifact.archived_at FROM "
 )
 _LINE = (
-    "SELECT seq, at, type, actor, by_name, via, artifact_id, alias, data, hash FROM journal WHERE "
+    "SELECT id & 1099511627775, at, type, actor, by_name, via, artifact_id, alias, data, hash "
+    "FROM journal WHERE "
 )
 _HAS_ALIAS = (
     "EXISTS (SELECT 1 FROM alias WHERE alias.artifact_id = artifact.id AND alias.name = {} "
@@ -124,7 +128,10 @@ def entries(
     Of an artifact without an alias it gives the entries that are not moves.
     """
     made = Statement()
-    made.where(f"project_id = {made.bind(project_id)}")
+    first = project_id << SEQ_BITS
+    last = first + (1 << SEQ_BITS) - 1 if before is None else first + before - 1
+    made.where(f"id > {made.bind(first)}")
+    made.where(f"id <= {made.bind(last)}")
     if where.artifact_id is not None:
         made.where(f"artifact_id = {made.bind(where.artifact_id)}")
         if where.alias is None:
@@ -140,11 +147,9 @@ def entries(
         made.where(f"at >= {made.bind(where.since)}")
     if where.until is not None:
         made.where(f"at <= {made.bind(where.until)}")
-    if before is not None:
-        made.where(f"seq < {made.bind(before)}")
     conditions = " AND ".join(made.conditions)
     # Time and sequence number are the same order; each index has one of them.
-    order = "seq" if where.artifact_id is None else "at"
+    order = "id" if where.artifact_id is None else "at"
     return f"{_LINE}{conditions} ORDER BY {order} DESC LIMIT {made.bind(limit)}", made.parameters
 
 

@@ -17,9 +17,10 @@ CREATE TABLE project (
     next_artifact BIGINT NOT NULL
 ) /* strict */;
 
+-- An entry's id holds its project's id in the high bits and its sequence number in the low
+-- ones (id = project << 40 | seq): one number, so that the table only ever grows at its end.
 CREATE TABLE journal (
-    project_id BIGINT NOT NULL,
-    seq BIGINT NOT NULL,
+    id BIGINT PRIMARY KEY,
     at BIGINT NOT NULL,
     type TEXT COLLATE "C" NOT NULL,
     actor TEXT COLLATE "C" NOT NULL,
@@ -28,9 +29,8 @@ CREATE TABLE journal (
     artifact_id BIGINT,
     alias TEXT COLLATE "C",
     data TEXT NOT NULL,
-    hash TEXT NOT NULL,
-    PRIMARY KEY (project_id, seq)
-) /* clustered */;
+    hash TEXT NOT NULL
+) /* strict */;
 
 -- Each entry stands in one of the two, so that a move touches one index page and no more.
 CREATE INDEX journal_by_alias ON journal (artifact_id, alias, at) WHERE alias IS NOT NULL;

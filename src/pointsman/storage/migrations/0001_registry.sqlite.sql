@@ -30,7 +30,7 @@ BEGIN SELECT RAISE(ABORT, 'content is removed by a tombstone only'); END;
 
 -- INSERT OR REPLACE would delete the old row without its delete trigger.
 CREATE TRIGGER journal_has_no_replace BEFORE INSERT ON journal
-WHEN EXISTS (SELECT 1 FROM journal WHERE project_id = NEW.project_id AND seq = NEW.seq)
+WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER version_has_no_replace BEFORE INSERT ON version
 WHEN EXISTS (SELECT 1 FROM version WHERE artifact_id = NEW.artifact_id AND number = NEW.number)

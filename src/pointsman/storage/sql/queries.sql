@@ -27,11 +27,15 @@ SELECT COALESCE(MAX(id), 0) + 1 FROM project;
 INSERT INTO project (id, name, uid, created_at, next_artifact) VALUES (:id, :name, :uid, :at, 1);
 
 -- name: heads
-SELECT id, COALESCE((SELECT MAX(seq) FROM journal WHERE journal.project_id = project.id), 0)
+SELECT id, COALESCE((
+    SELECT MAX(journal.id) & 1099511627775 FROM journal
+    WHERE journal.id > project.id << 40 AND journal.id < (project.id + 1) << 40
+), 0)
 FROM project;
 
 -- name: head
-SELECT seq, at, hash FROM journal WHERE project_id = :project_id ORDER BY seq DESC LIMIT 1;
+SELECT id & 1099511627775, at, hash FROM journal
+WHERE id > :first AND id <= :last ORDER BY id DESC LIMIT 1;
 
 -- name: lock_project
 SELECT uid, next_artifact FROM project WHERE id = :id FOR UPDATE;
@@ -41,25 +45,25 @@ UPDATE project SET next_artifact = :next_artifact WHERE id = :id;
 
 -- name: append
 INSERT INTO journal (
-    project_id, seq, at, type, actor, by_name, via, artifact_id, alias, data, hash
+    id, at, type, actor, by_name, via, artifact_id, alias, data, hash
 ) VALUES (
-    :project_id, :seq, :at, :type, :actor, :by, :via, :artifact_id, :alias, :data, :hash
+    :id, :at, :type, :actor, :by, :via, :artifact_id, :alias, :data, :hash
 );
 
 -- name: lines
-SELECT seq, at, type, actor, by_name, via, artifact_id, alias, data, hash
-FROM journal WHERE project_id = :project_id AND seq > :after ORDER BY seq LIMIT :limit;
+SELECT id & 1099511627775, at, type, actor, by_name, via, artifact_id, alias, data, hash
+FROM journal WHERE id > :after AND id <= :last ORDER BY id LIMIT :limit;
 
 -- name: line_time
-SELECT at FROM journal WHERE project_id = :project_id AND seq = :seq;
+SELECT at FROM journal WHERE id = :id;
 
 -- name: alias_line_at
-SELECT seq, at, type, actor, by_name, via, artifact_id, alias, data, hash
+SELECT id & 1099511627775, at, type, actor, by_name, via, artifact_id, alias, data, hash
 FROM journal WHERE artifact_id = :artifact_id AND alias = :alias AND at <= :at
 ORDER BY at DESC LIMIT 1;
 
 -- name: alias_lines
-SELECT seq, at, type, actor, by_name, via, artifact_id, alias, data, hash
+SELECT id & 1099511627775, at, type, actor, by_name, via, artifact_id, alias, data, hash
 FROM journal WHERE artifact_id = :artifact_id AND alias = :alias AND at < :before
 ORDER BY at DESC LIMIT :limit;
 
