@@ -108,8 +108,8 @@ def publish(work: Work, wanted: Publish) -> Published:
         fact["shape"] = content.shape
     if dependencies:
         fact["dependencies"] = [[one.relation, one.selector] for one in dependencies]
-    work.record("version.published", fact, artifact=artifact.id)
-    work.tx.add_version(row, content.canonical)
+    line = work.record("version.published", fact, artifact=artifact.id)
+    work.tx.add_version(row, content.canonical, line.seq)
     work.tx.add_dependencies(dependencies)
     work.tx.touch_artifact(artifact.id, number, at)
     for key, value in tags.items():

@@ -8,9 +8,11 @@ says. Two promises are kept here and nowhere else:
   registry can't be reached, or answers nonsense, removes nothing;
 - an answer that is older than what is held is dropped, whatever way it came.
 
-"Older" is decided by the journal's sequence number at which an answer was given, and by the
-revision of the alias it came through. Numbers of different journals can't be compared, so
-each answer carries the `epoch` it is from: a store restored from a backup has a new one.
+"Older" is decided by the journal's sequence number at which an answer was made, and by the
+revision of the alias it came through. An answer stays right until an entry concerns it, so a
+low number does not make it wrong: only one that says something else, and is lower, is older.
+Numbers of different journals can't be compared, so each answer carries the `epoch` it is
+from: a store restored from a backup has a new one.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Answer:
     """What the registry said of a selector, with all that is needed to repeat it offline.
 
     `arms` has every version that a split may give. `seq` is the journal's head when it was
-    given (the lowest, if it took several requests), `epoch` the journal that is meant, and
+    made (the lowest, if it took several requests), `epoch` the journal that is meant, and
     `asked_at` the clock when it was last asked for.
     """
 
@@ -242,17 +244,18 @@ class Cache:
         if not answer.epoch:
             answer = replace(answer, epoch=self.epoch)
         before = slot.answer
+        same = before is not None and answer.says_the_same_as(before)
         if before is not None and _goes_back(before, answer):
-            self._again(slot)
-            return None
+            if not same:
+                self._again(slot)
+                return None
+            answer = replace(answer, seq=before.seq)
         slot.answer, slot.missing, slot.error = answer, None, None
-        if self._index(name, slot) and self.position is not None:
-            # Entries about what is new in it may have gone by unheeded.
-            slot.wanted = max(slot.wanted, self.position)
+        if self._index(name, slot) and self.connected and answer.seq != self.position:
+            # Entries about what is new in it may have gone by unheeded: ask once more.
+            slot.suspect_at = self._clock()
         self._calm(slot, answer.seq, answer.asked_at)
-        if before is not None and answer.says_the_same_as(before):
-            return None
-        return Replaced(name, before, answer)
+        return None if same else Replaced(name, before, answer)
 
     def refuse(
         self, name: str, error: PointsmanError, seq: int | None, epoch: str, asked_at: float
@@ -291,6 +294,8 @@ class Cache:
             self._failures += 1
             wait = max(self._backoff(self._failures), _retry_after(error))
             self._paused_until = self._clock() + wait
+            if slot is not None:
+                slot.due_at = max(slot.due_at, self._paused_until)  # behind the others
         elif slot is not None:
             self._again(slot)
 
@@ -334,7 +339,7 @@ class Cache:
         self.position = seq
         for slot in self._slots.values():
             if not _knows(slot, seq, self.epoch):
-                slot.wanted, slot.due_at = seq, now
+                slot.suspect_at, slot.due_at = now, now
 
     def hung_up(self, error: PointsmanError | None = None) -> None:
         """The stream has ended: from now on questions are asked at intervals."""

@@ -17,7 +17,7 @@ import weakref
 from contextlib import suppress
 from typing import Any
 
-from pointsman.errors import IntegrityError, PointsmanError, Unavailable
+from pointsman.errors import IntegrityError, PointsmanError
 from pointsman.sdk.cache import Fact
 from pointsman.sdk.calls import NOT_A_REGISTRY, Line, Reply, Request, error_of
 from pointsman.sdk.reader import Reader
@@ -226,9 +226,11 @@ def _thread(target: Any, name: str) -> threading.Thread:
 
 _followed: weakref.WeakSet[Reader] = weakref.WeakSet()
 _forking: list[Reader] = []
+_one_fork = threading.Lock()
 
 
 def _before_fork() -> None:
+    _one_fork.acquire()
     _forking[:] = list(_followed)
     for reader in _forking:
         reader.holding.lock.acquire()
@@ -238,6 +240,7 @@ def _after_fork_in_parent() -> None:
     for reader in _forking:
         reader.holding.lock.release()
     _forking.clear()
+    _one_fork.release()
 
 
 def _after_fork_in_child() -> None:
@@ -248,6 +251,7 @@ def _after_fork_in_child() -> None:
     for reader in _forking:
         reader.begin_anew()
     _forking.clear()
+    _one_fork.release()
 
 
 if hasattr(os, "register_at_fork"):
@@ -256,5 +260,3 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_after_fork_in_parent,
         after_in_child=_after_fork_in_child,
     )
-
-__all__ = ["SILENCE", "Follower", "Unavailable", "read_fact", "read_hello"]

@@ -35,6 +35,7 @@ Execute = Callable[[str, Mapping[str, object]], list[Row]]
 T = TypeVar("T")
 
 _LAST = 2**62
+_PROJECT_SHIFT = 32
 
 
 class Records:
@@ -182,7 +183,7 @@ class Records:
             "alias_lines",
             artifact_id=artifact_id,
             alias=alias,
-            before=_LAST if before is None else self._time(artifact_id >> 32, before),
+            before=_LAST if before is None else self._time(artifact_id >> _PROJECT_SHIFT, before),
             limit=limit,
         )
         return [Line(*row) for row in rows]
@@ -203,7 +204,7 @@ class Records:
         return _first(ArtifactRow, rows)
 
     def artifacts_after(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
-        first, last = project_id << 32, (project_id + 1 << 32) - 1
+        first, last = project_id << _PROJECT_SHIFT, (project_id + 1 << _PROJECT_SHIFT) - 1
         rows = self._run("artifacts_after", after=max(after, first), until=last, limit=limit)
         return [ArtifactRow(*row) for row in rows]
 
@@ -217,7 +218,7 @@ class Records:
         self, project_id: int, kind: str, name: str, skeleton: str, at: int, by: str
     ) -> ArtifactRow:
         number = self._next_artifact[project_id]
-        identity = (project_id << 32) + number
+        identity = (project_id << _PROJECT_SHIFT) + number
         self._next_artifact[project_id] = number + 1
         self._run(
             "add_artifact",
@@ -250,9 +251,20 @@ class Records:
     def version_at(self, artifact_id: int, at: int) -> VersionRow | None:
         return _first(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
 
-    def add_version(self, row: VersionRow, body: str) -> None:
-        self._run("add_version", **row._asdict())
-        self._run("add_content", artifact_id=row.artifact_id, number=row.number, body=body)
+    def add_version(self, row: VersionRow, body: str, seq: int) -> None:
+        entry_id = (row.artifact_id >> _PROJECT_SHIFT << search.SEQ_BITS) + seq
+        self._run(
+            "add_version",
+            artifact_id=row.artifact_id,
+            number=row.number,
+            entry_id=entry_id,
+            digest=row.digest,
+            message=row.message,
+            author=row.author,
+            created_at=row.created_at,
+            shape=row.shape,
+        )
+        self._run("add_content", entry_id=entry_id, body=body)
 
     def content(self, artifact_id: int, number: int) -> str | None:
         return self._value("content", artifact_id=artifact_id, number=number)

@@ -26,10 +26,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION pointsman_refuse();
 
 CREATE FUNCTION pointsman_content_goes_by_tombstone() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT 1 FROM tombstone
-        WHERE tombstone.artifact_id = OLD.artifact_id AND tombstone.number = OLD.number
-    ) THEN
+    IF NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.entry_id = OLD.entry_id) THEN
         RAISE EXCEPTION 'content is removed by a tombstone only';
     END IF;
     RETURN OLD;

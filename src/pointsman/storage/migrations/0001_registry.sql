@@ -56,9 +56,11 @@ CREATE UNIQUE INDEX artifact_by_name ON artifact (project_id, kind, name);
 CREATE UNIQUE INDEX artifact_by_skeleton ON artifact (project_id, kind, skeleton);
 CREATE INDEX artifact_by_update ON artifact (project_id, updated_at, id);
 
+-- entry_id is the journal entry that published the version.
 CREATE TABLE version (
     artifact_id BIGINT NOT NULL,
     number BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
     digest TEXT COLLATE "C" NOT NULL,
     message TEXT NOT NULL,
     author TEXT COLLATE "C" NOT NULL,
@@ -67,16 +69,17 @@ CREATE TABLE version (
     PRIMARY KEY (artifact_id, number)
 ) /* clustered */;
 
+-- A version's content goes by the id of the entry that published it: like the journal, the
+-- table grows at its end.
 CREATE TABLE content (
-    artifact_id BIGINT NOT NULL,
-    number BIGINT NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (artifact_id, number)
+    entry_id BIGINT PRIMARY KEY,
+    body TEXT NOT NULL
 ) /* strict */;
 
 CREATE TABLE tombstone (
     artifact_id BIGINT NOT NULL,
     number BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL UNIQUE,
     at BIGINT NOT NULL,
     by_name TEXT NOT NULL,
     reason TEXT NOT NULL,

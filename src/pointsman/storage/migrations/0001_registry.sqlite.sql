@@ -22,10 +22,7 @@ BEGIN SELECT RAISE(ABORT, 'dependencies are immutable'); END;
 CREATE TRIGGER content_is_immutable BEFORE UPDATE ON content
 BEGIN SELECT RAISE(ABORT, 'content is immutable'); END;
 CREATE TRIGGER content_goes_by_tombstone BEFORE DELETE ON content
-WHEN NOT EXISTS (
-    SELECT 1 FROM tombstone
-    WHERE tombstone.artifact_id = OLD.artifact_id AND tombstone.number = OLD.number
-)
+WHEN NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.entry_id = OLD.entry_id)
 BEGIN SELECT RAISE(ABORT, 'content is removed by a tombstone only'); END;
 
 -- INSERT OR REPLACE would delete the old row without its delete trigger.
@@ -36,5 +33,5 @@ CREATE TRIGGER version_has_no_replace BEFORE INSERT ON version
 WHEN EXISTS (SELECT 1 FROM version WHERE artifact_id = NEW.artifact_id AND number = NEW.number)
 BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
 CREATE TRIGGER content_has_no_replace BEFORE INSERT ON content
-WHEN EXISTS (SELECT 1 FROM content WHERE artifact_id = NEW.artifact_id AND number = NEW.number)
+WHEN EXISTS (SELECT 1 FROM content WHERE entry_id = NEW.entry_id)
 BEGIN SELECT RAISE(ABORT, 'content is immutable'); END;

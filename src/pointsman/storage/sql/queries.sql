@@ -109,14 +109,18 @@ FROM version WHERE artifact_id = :artifact_id AND created_at <= :at
 ORDER BY number DESC LIMIT 1;
 
 -- name: add_version
-INSERT INTO version (artifact_id, number, digest, message, author, created_at, shape)
-VALUES (:artifact_id, :number, :digest, :message, :author, :created_at, :shape);
+INSERT INTO version (
+    artifact_id, number, entry_id, digest, message, author, created_at, shape
+) VALUES (
+    :artifact_id, :number, :entry_id, :digest, :message, :author, :created_at, :shape
+);
 
 -- name: content
-SELECT body FROM content WHERE artifact_id = :artifact_id AND number = :number;
+SELECT content.body FROM version JOIN content ON content.entry_id = version.entry_id
+WHERE version.artifact_id = :artifact_id AND version.number = :number;
 
 -- name: add_content
-INSERT INTO content (artifact_id, number, body) VALUES (:artifact_id, :number, :body);
+INSERT INTO content (entry_id, body) VALUES (:entry_id, :body);
 
 -- name: tombstone
 SELECT artifact_id, number, at, by_name, reason
@@ -127,11 +131,14 @@ SELECT artifact_id, number, at, by_name, reason
 FROM tombstone WHERE artifact_id = :artifact_id ORDER BY number;
 
 -- name: add_tombstone
-INSERT INTO tombstone (artifact_id, number, at, by_name, reason)
-VALUES (:artifact_id, :number, :at, :by_name, :reason);
+INSERT INTO tombstone (artifact_id, number, entry_id, at, by_name, reason)
+SELECT artifact_id, number, entry_id, :at, :by_name, :reason
+FROM version WHERE artifact_id = :artifact_id AND number = :number;
 
 -- name: drop_content
-DELETE FROM content WHERE artifact_id = :artifact_id AND number = :number;
+DELETE FROM content WHERE entry_id = (
+    SELECT entry_id FROM version WHERE artifact_id = :artifact_id AND number = :number
+);
 
 -- name: dependencies
 SELECT artifact_id, number, position, relation, selector, target_id, target_alias, target_version
