@@ -9,7 +9,7 @@ from pointsman.app import releases
 from pointsman.app.application import Work
 from pointsman.app.describing import version_of
 from pointsman.app.including import check_shape_kept, dependency_rows
-from pointsman.app.ports import ArtifactRow, VersionRow
+from pointsman.app.ports import ArtifactRow, DependencyRow, VersionRow
 from pointsman.app.tagging import set_tag_row
 from pointsman.core.canonical import JSON
 from pointsman.core.content import parse_content
@@ -24,7 +24,7 @@ from pointsman.core.names import (
 )
 from pointsman.core.releases import Order, single
 from pointsman.core.vocabulary import Dependency, Published, Release
-from pointsman.errors import Conflict, InvalidInput, InvalidName, TooLarge
+from pointsman.errors import Conflict, InvalidName, PointsmanError, TooLarge
 
 MAX_BULK = 1_000
 MAX_TAGS = 100
@@ -64,12 +64,143 @@ def publish(work: Work, wanted: Publish) -> Published:
     Raises `Refused`, `InvalidName`, `InvalidContent`, `NotFound` (a dependency) or `Conflict`
     (archived, a look-alike name, or no longer the newest version).
     """
-    work.require("write")
-    kind, name = check_kind(wanted.kind), check_name(wanted.name)
-    content = parse_content(kind, wanted.content)
-    message = check_message(wanted.message)
-    tags = _checked_tags(wanted.tags)
-    artifact = work.tx.artifact(work.project.id, kind, name)
+    press = _Press(work)
+    published = press.publish(wanted)
+    press.finish()
+    return published
+
+
+def publish_many(work: Work, wanted: Sequence[Publish]) -> tuple[Published, ...]:
+    """Publish all of these, in order, or none. Errors say which one they are about."""
+    if len(wanted) > MAX_BULK:
+        raise TooLarge(
+            f"{len(wanted)} versions were given at once.",
+            hint=f"Send at most {MAX_BULK} a request.",
+            field="versions",
+        )
+    press = _Press(work)
+    done = []
+    for position, one in enumerate(wanted):
+        try:
+            done.append(press.publish(one))
+        except PointsmanError as error:
+            error.field = f"versions/{position}/{error.field.lstrip('/')}".rstrip("/")
+            raise
+    press.finish()
+    return tuple(done)
+
+
+class _Press:
+    """Publishes one version after another, and remembers the artifacts that it has met.
+
+    The artifacts' rows are brought up to date by `finish`, once for many versions, or before
+    something is done that may look at them.
+    """
+
+    def __init__(self, work: Work) -> None:
+        work.require("write")
+        self._work = work
+        self._artifacts: dict[tuple[str, str], ArtifactRow] = {}
+        self._shapes: dict[int, str | None] = {}
+        self._behind: dict[int, ArtifactRow] = {}
+
+    def finish(self) -> None:
+        """Bring the rows of the artifacts up to date."""
+        for row in self._behind.values():
+            self._work.tx.touch_artifact(row.id, row.newest, row.updated_at)
+        self._behind.clear()
+
+    def publish(self, wanted: Publish) -> Published:
+        work = self._work
+        kind, name = check_kind(wanted.kind), check_name(wanted.name)
+        content = parse_content(kind, wanted.content)
+        message = check_message(wanted.message)
+        tags = _checked_tags(wanted.tags)
+        artifact = self._artifacts.get((kind, name)) or work.tx.artifact(
+            work.project.id, kind, name
+        )
+        _check_expected(artifact, name, wanted)
+        digest = content.digest
+        if wanted.if_changed and artifact is not None:
+            current = work.tx.version(artifact.id, artifact.newest)
+            if current is not None and current.digest == digest:
+                return self._keep(artifact, current, wanted, tags)
+        if artifact is None:
+            artifact = _new_artifact(work, kind, name)
+        if content.includes or content.uses or wanted.dependencies or wanted.aliases:
+            self.finish()
+        number = artifact.newest + 1
+        dependencies = dependency_rows(work, artifact, number, content, wanted.dependencies)
+        shape = content.shape
+        if artifact.id not in self._shapes or self._shapes[artifact.id] != shape:
+            check_shape_kept(work, artifact, shape)
+        fact: dict[str, object] = {
+            "kind": kind,
+            "name": name,
+            "version": number,
+            "digest": digest,
+            "message": message,
+        }
+        if shape is not None:
+            fact["shape"] = shape
+        if dependencies:
+            fact["dependencies"] = [[one.relation, one.selector] for one in dependencies]
+        line = work.record("version.published", fact, artifact=artifact.id)
+        row = VersionRow(artifact.id, number, digest, message, work.actor.name, line.at, shape)
+        work.tx.add_version(row, content.canonical, line.seq)
+        work.tx.add_dependencies(dependencies)
+        for key, value in tags.items():
+            set_tag_row(work, artifact, number, key, value)
+        artifact = artifact._replace(newest=number, updated_at=line.at)
+        self._artifacts[kind, name] = self._behind[artifact.id] = artifact
+        self._shapes[artifact.id] = shape
+        release = self._move_aliases(artifact, number, wanted)
+        version = version_of(
+            artifact,
+            row,
+            tags=tags,
+            aliases=tuple(sorted(set(wanted.aliases))),
+            dependencies=_told(dependencies),
+        )
+        return Published(version, created=True, release=release)
+
+    def _keep(
+        self,
+        artifact: ArtifactRow,
+        current: VersionRow,
+        wanted: Publish,
+        tags: Mapping[str, str],
+    ) -> Published:
+        """Answer with the newest version, which has this content, and do the rest to it."""
+        work = self._work
+        for key, value in tags.items():
+            set_tag_row(work, artifact, current.number, key, value)
+        release = self._move_aliases(artifact, current.number, wanted)
+        version = version_of(
+            artifact,
+            current,
+            tags=work.tx.tags(artifact.id, current.number),
+            aliases=tuple(
+                row.name
+                for row in work.tx.aliases(artifact.id)
+                if row.target and current.number in row.target.versions
+            ),
+            dependencies=_told(work.tx.dependencies(artifact.id, current.number)),
+        )
+        return Published(version, created=False, release=release)
+
+    def _move_aliases(self, artifact: ArtifactRow, number: int, wanted: Publish) -> Release | None:
+        if not wanted.aliases:
+            return None
+        self.finish()
+        orders = []
+        for alias in dict.fromkeys(check_alias(one) for one in wanted.aliases):
+            row = self._work.tx.alias(artifact.id, alias)
+            orders.append((releases.Place(artifact, alias, row), Order(single(number))))
+        return releases.carry_out(self._work, orders, wanted.reason or wanted.message)
+
+
+def _check_expected(artifact: ArtifactRow | None, name: str, wanted: Publish) -> None:
     newest = artifact.newest if artifact else 0
     if artifact is not None and artifact.archived_at is not None:
         raise Conflict(
@@ -85,103 +216,6 @@ def publish(work: Work, wanted: Publish) -> Published:
             field="if_newest",
             details={"newest": newest},
         )
-    digest = content.digest
-    if wanted.if_changed and artifact is not None and newest:
-        current = work.tx.version(artifact.id, newest)
-        if current is not None and current.digest == digest:
-            return _unchanged(work, artifact, current, wanted, tags)
-    if artifact is None:
-        artifact = _new_artifact(work, kind, name)
-    number = newest + 1
-    dependencies = dependency_rows(work, artifact, number, content, wanted.dependencies)
-    check_shape_kept(work, artifact, content.shape)
-    at = work.now
-    row = VersionRow(artifact.id, number, digest, message, work.actor.name, at, content.shape)
-    fact: dict[str, object] = {
-        "kind": kind,
-        "name": name,
-        "version": number,
-        "digest": digest,
-        "message": message,
-    }
-    if content.shape is not None:
-        fact["shape"] = content.shape
-    if dependencies:
-        fact["dependencies"] = [[one.relation, one.selector] for one in dependencies]
-    line = work.record("version.published", fact, artifact=artifact.id)
-    work.tx.add_version(row, content.canonical, line.seq)
-    work.tx.add_dependencies(dependencies)
-    work.tx.touch_artifact(artifact.id, number, at)
-    for key, value in tags.items():
-        set_tag_row(work, artifact, number, key, value)
-    artifact = artifact._replace(newest=number, updated_at=at)
-    release = _move_aliases(work, artifact, number, wanted) if wanted.aliases else None
-    version = version_of(
-        artifact,
-        row,
-        tags=tags,
-        aliases=tuple(sorted(set(wanted.aliases))),
-        dependencies=tuple(
-            Dependency(one.relation, one.selector)  # type: ignore[arg-type]
-            for one in dependencies
-        ),
-    )
-    return Published(version, created=True, release=release)
-
-
-def publish_many(work: Work, wanted: Sequence[Publish]) -> tuple[Published, ...]:
-    """Publish all of these, in order, or none."""
-    if len(wanted) > MAX_BULK:
-        raise TooLarge(
-            f"{len(wanted)} versions were given at once.",
-            hint=f"Send at most {MAX_BULK} a request.",
-            field="versions",
-        )
-    done = []
-    for position, one in enumerate(wanted):
-        try:
-            done.append(publish(work, one))
-        except InvalidInput as error:
-            error.field = f"versions/{position}/{error.field}".rstrip("/")
-            raise
-    return tuple(done)
-
-
-def _unchanged(
-    work: Work,
-    artifact: ArtifactRow,
-    current: VersionRow,
-    wanted: Publish,
-    tags: Mapping[str, str],
-) -> Published:
-    for key, value in tags.items():
-        set_tag_row(work, artifact, current.number, key, value)
-    release = _move_aliases(work, artifact, current.number, wanted) if wanted.aliases else None
-    version = version_of(
-        artifact,
-        current,
-        tags=work.tx.tags(artifact.id, current.number),
-        aliases=tuple(
-            row.name
-            for row in work.tx.aliases(artifact.id)
-            if row.target and current.number in row.target.versions
-        ),
-        dependencies=tuple(
-            Dependency(row.relation, row.selector)  # type: ignore[arg-type]
-            for row in work.tx.dependencies(artifact.id, current.number)
-        ),
-    )
-    return Published(version, created=False, release=release)
-
-
-def _move_aliases(
-    work: Work, artifact: ArtifactRow, number: int, wanted: Publish
-) -> Release | None:
-    orders = []
-    for alias in dict.fromkeys(check_alias(one) for one in wanted.aliases):
-        place = releases.Place(artifact, alias, work.tx.alias(artifact.id, alias))
-        orders.append((place, Order(single(number))))
-    return releases.carry_out(work, orders, wanted.reason or wanted.message)
 
 
 def _new_artifact(work: Work, kind: str, name: str) -> ArtifactRow:
@@ -194,10 +228,16 @@ def _new_artifact(work: Work, kind: str, name: str) -> ArtifactRow:
             hint=f"Publish to {twin.name!r}, or choose a name that people can tell apart.",
             field="name",
         )
-    at = work.now
-    row = work.tx.add_artifact(work.project.id, kind, name, look, at, work.actor.name)
+    row = work.tx.add_artifact(work.project.id, kind, name, look, work.now, work.actor.name)
     work.record("artifact.created", {"kind": kind, "name": name}, artifact=row.id)
     return row
+
+
+def _told(rows: Sequence[DependencyRow]) -> tuple[Dependency, ...]:
+    return tuple(
+        Dependency(row.relation, row.selector)  # type: ignore[arg-type]  # checked when written
+        for row in rows
+    )
 
 
 def _checked_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ the same canonical text and the same digest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Final, Protocol, cast
 
@@ -177,6 +177,10 @@ class PromptContent:
             PointsmanError: ``missing_extra``: the format needs a package that is absent.
         """
         return compile_template(self.template, self.format, self.variables)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is computed on demand stays behind; compiled templates hold functions.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def _normal(self) -> dict[str, JSON]:
         value: dict[str, Any] = {"template": self.template}

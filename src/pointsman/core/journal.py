@@ -8,11 +8,9 @@ nothing but a JSON encoder. The first entry of a project follows `genesis(uid)`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-_text = json.JSONEncoder(ensure_ascii=False).encode
+from json.encoder import encode_basestring as _text
 
 
 @dataclass(frozen=True, slots=True)

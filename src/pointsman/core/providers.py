@@ -11,7 +11,7 @@ image, file parts            ``image`` and ``document`` blocks (by URL or base64
 tools                        ``name``, ``description``, ``input_schema``, ``strict``
 ``stop``                     ``stop_sequences``
 ``max_tokens``               1,024 where the prompt says nothing: the API requires it
-``tool_choice``              ``auto``, ``any``, ``none`` or ``tool``
+``tool_choice``              ``auto``, ``any``, ``none`` or ``tool``; needs tools
 ``parallel_tool_calls``      ``disable_parallel_tool_use`` of ``tool_choice``
 ``reasoning_effort``         ``output_config.effort``
 ``user``                     ``metadata.user_id``
@@ -19,8 +19,8 @@ tools                        ``name``, ``description``, ``input_schema``, ``stri
 ``temperature``, ``top_p``…  left out, see below
 ===========================  ==============================================================
 
-Neither client takes a parameter that it doesn't know, so what has no counterpart is left out;
-`left_out` says what and why. ``extra_body``, ``extra_headers`` and ``extra_query`` reach the
+Anthropic's client takes no parameter that it doesn't know, so what has no counterpart is left
+out; `left_out` says what and why. ``extra_body``, ``extra_headers`` and ``extra_query`` reach the
 request as they are: ``{"extra_body": {"temperature": 0.2}, "extra_headers":
 {"anthropic-version": "2023-06-01"}}`` still sets the temperature of a model that has one.
 
@@ -99,6 +99,8 @@ def anthropic_call(call: Call) -> dict[str, Any]:
             _TRANSLATED[name](arguments, value)
         elif name in _ANTHROPIC_PARAMETERS:
             _merge(arguments, name, value)
+    if not call.tools:
+        arguments.pop("tool_choice", None)  # refused where there is nothing to choose from
     schema = (call.response_format or {}).get("json_schema")
     if schema is not None:
         form = {"type": "json_schema", "schema": schema.get("schema", {})}
@@ -315,7 +317,11 @@ def _set_tool_choice(arguments: dict[str, Any], value: Any) -> None:
         value = {"type": {"required": "any"}.get(value, value)}
     elif isinstance(value, dict) and isinstance(value.get("function"), dict):
         value = {"type": "tool", "name": value["function"].get("name")}
-    _merge(arguments, "tool_choice", value)
+    chosen = arguments.get("tool_choice") or {}  # `_set_parallel` may have come first
+    if isinstance(value, dict) and chosen.get("disable_parallel_tool_use"):
+        value = {"disable_parallel_tool_use": True, **value}
+    if value:
+        arguments["tool_choice"] = value
 
 
 def _set_parallel(arguments: dict[str, Any], value: Any) -> None:

@@ -33,6 +33,9 @@ class _Nothing:
     def __repr__(self) -> str:
         return "NOTHING"
 
+    def __reduce__(self) -> str:
+        return "NOTHING"  # there is but one, also after copying
+
 
 NOTHING: Final = _Nothing()
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
 
+from pointsman.errors import InvalidInput
+
 Role = Literal["viewer", "editor", "releaser", "admin"]
 Verb = Literal["read", "write", "move", "admin"]
 Relation = Literal["includes", "consumes", "uses"]
@@ -26,7 +28,16 @@ def moment(micros: int) -> datetime:
 
 
 def micros(at: datetime) -> int:
-    """Microseconds from the Unix epoch to an aware time; exact, unlike `timestamp()`."""
+    """Microseconds from the Unix epoch to an aware time; exact, unlike `timestamp()`.
+
+    Raises `InvalidInput` for a time without a zone: it could mean any of two dozen moments.
+    """
+    if at.utcoffset() is None:
+        raise InvalidInput(
+            f"The time {at.isoformat()} has no zone.",
+            code="invalid_time",
+            hint="Add Z for UTC, or an offset such as +01:00 (in a URL, + is written %2B).",
+        )
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 

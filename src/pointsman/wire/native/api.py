@@ -38,6 +38,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _MAX_PATH = 16_384
+_WATCH = b"/api/v1/watch"
 _resolve_query = QueryReader(shapes.ResolveQuery)
 _watch_query = QueryReader(shapes.WatchQuery)
 
@@ -64,8 +65,12 @@ class NativeApi:
                 await self.reads.answer(*found, send)
             else:
                 await self._resolve(scope, raw_path, receive, send)
-        elif raw_path == b"/api/v1/watch" and scope["method"] == "GET":
+        elif raw_path == _WATCH and scope["method"] == "GET":
             await self._watch(scope, receive, send)
+        elif raw_path == _WATCH or raw_path.startswith(PREFIX):
+            allowed = ["GET"] if raw_path == _WATCH else ["GET", "HEAD"]
+            answer = _not_possible(Request(scope, receive), allowed)
+            await answer(scope, receive, self.metrics.counting(scope, send))
         else:
             # Names hold "%2F": routes match the path as it was sent, and decode its parts.
             scope["path"] = raw_path.decode("latin-1")
@@ -93,7 +98,7 @@ class NativeApi:
         except Exception as error:
             await unexpected(request, error)(scope, receive, self.metrics.counting(scope, send))
             return
-        etag = request.headers.get("if-none-match", "").encode("latin-1")
+        etag = ",".join(request.headers.getlist("if-none-match")).encode("latin-1")
         await self.reads.answer(ready, etag, send)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +125,7 @@ class NativeApi:
             )
             for route in ROUTES
         ]
-        return Starlette(
+        starlette = Starlette(
             routes=[
                 *_merged(routes),
                 StarletteRoute("/api/openapi.json", self._openapi),
@@ -130,6 +135,9 @@ class NativeApi:
             ],
             exception_handlers={HTTPException: _no_route, Exception: unexpected},  # type: ignore[dict-item]
         )
+        # A redirect would send the key to whatever host the request named.
+        starlette.router.redirect_slashes = False
+        return starlette
 
     async def _openapi(self, request: Request) -> Response:
         if self._document is None:
@@ -162,15 +170,7 @@ async def _healthy(request: Request) -> Response:
 async def _no_route(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        return problem(
-            request,
-            InvalidInput(
-                f"{request.method} is not possible here.",
-                code="method_not_allowed",
-                hint=f"Possible: {allowed}.",
-                details={"allow": [one.strip() for one in allowed.split(",")]},
-            ),
-        )
+        return _not_possible(request, sorted(one.strip() for one in allowed.split(",")))
     return problem(
         request,
         NotFound(
@@ -178,6 +178,18 @@ async def _no_route(request: Request, error: HTTPException) -> Response:
             code="no_such_address",
             hint="The OpenAPI document at /api/openapi.json lists all; in a path, "
             "write the / of a name as %2F.",
+        ),
+    )
+
+
+def _not_possible(request: Request, allowed: list[str]) -> Response:
+    return problem(
+        request,
+        InvalidInput(
+            f"{request.method} is not possible here.",
+            code="method_not_allowed",
+            hint=f"Possible: {', '.join(allowed)}.",
+            details={"allow": allowed},
         ),
     )
 

@@ -28,7 +28,6 @@ from pointsman.app.gate import Admitted, Gate, fingerprint_of
 from pointsman.core.canonical import parse_json
 from pointsman.core.policy import may
 from pointsman.errors import (
-    Conflict,
     IntegrityError,
     InvalidInput,
     PointsmanError,
@@ -124,14 +123,14 @@ class Endpoint:
                 path={key: unquoted(value) for key, value in request.path_params.items()},
                 body=_decoded(body_bytes, route.body) if route.body else None,
                 query=query,
-                if_revision=_if_revision(request.headers),
+                if_revision=_if_revision(request.headers) if route.method != "GET" else None,
             )
             once = _once(request, body_bytes) if route.method != "GET" else None
             answer = await self._runner.run(admitted, route.plan(call), once)
             headers = {"cache-control": "no-store"}
             if route.etag is not None:
                 headers["etag"] = route.etag(answer)
-                if request.headers.get("if-none-match") == headers["etag"]:
+                if lists(_if_none_match(request), headers["etag"].encode()):
                     return Response(status_code=304, headers=headers)
             return Response(
                 plain(answer), route.status(answer), headers, media_type="application/json"
@@ -254,6 +253,17 @@ def unquoted(text: str) -> str:
     return plain_text
 
 
+def lists(said: bytes, etag: bytes) -> bool:
+    """Whether an If-None-Match that says this has the ETag in it, strong or weak."""
+    if said == etag or not said:
+        return said == etag
+    return any(one.strip().removeprefix(b"W/") in (etag, b"*") for one in said.split(b","))
+
+
+def _if_none_match(request: Request) -> bytes:
+    return ",".join(request.headers.getlist("if-none-match")).encode("latin-1")
+
+
 async def _body(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > most:
@@ -297,8 +307,17 @@ def _converted(value: Any, shape: type[msgspec.Struct], *, strict: bool = True) 
 
 def _if_revision(headers: Mapping[str, str]) -> int | None:
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    if none_match is not None and (none_match != "*" or match is not None):
+        raise InvalidInput(
+            f"If-None-Match is {none_match[:40]!r}"
+            + (" together with an If-Match." if match is not None else "."),
+            code="invalid_if_none_match",
+            hint="A change takes If-None-Match: * for an alias that must not exist yet, or "
+            "If-Match with its revision.",
+            field="If-None-Match",
+        )
     if match is None:
-        return 0 if none_match == "*" else None
+        return None if none_match is None else 0
     if match == "*":
         return None
     text = match.strip().removeprefix('"').removesuffix('"')
@@ -322,11 +341,9 @@ def _once(request: Request, body: bytes) -> Once | None:
         request.scope["raw_path"],
         request.scope["query_string"],
         request.headers.get("if-match", "").encode(),
+        request.headers.get("if-none-match", "").encode(),
         body,
     ):
         asked.update(len(part).to_bytes(8, "big"))
         asked.update(part)
     return Once(key, asked.hexdigest())
-
-
-__all__ = ["Conflict", "Endpoint", "QueryReader", "Runner", "admit", "problem", "unexpected"]

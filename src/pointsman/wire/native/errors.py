@@ -23,7 +23,10 @@ _STATUS: tuple[tuple[type[errors.PointsmanError], int, str], ...] = (
     (errors.PointsmanError, 500, "Error"),
 )
 _RETRY_AFTER = "1"
-_BY_CODE = {"method_not_allowed": (405, "Method not allowed")}
+_BY_CODE = {
+    "method_not_allowed": (405, "Method not allowed"),
+    "head_too_large": (431, "Request header fields too large"),
+}
 
 
 def problem_of(error: errors.PointsmanError, request_id: str) -> tuple[int, dict[str, str], bytes]:

@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pointsman.app import reading
 from pointsman.app.gate import Gate, fingerprint_of
 from pointsman.app.table import Table
-from pointsman.wire.native.endpoint import Runner
+from pointsman.wire.native.endpoint import Runner, lists
+from pointsman.wire.native.protocol import CarefulProtocol
 from pointsman.wire.native.routes import RESOLVE, Call
 
 Scope = MutableMapping[str, Any]
@@ -69,14 +69,17 @@ class Reads:
         """The ready answer to a plain read and the ETag its sender has, if all is at hand."""
         if scope["query_string"] or scope["method"] != "GET":
             return None
-        secret = etag = b""
+        secret: bytes | None = None
+        etag = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
-                if secret:
+                if secret is not None:
                     return None
                 secret = value
             elif name == b"if-none-match":
-                etag = value
+                etag = b"%b,%b" % (etag, value) if etag else value
+        if secret is None:
+            return None
         admitted = self.gate.remembered(fingerprint_of(secret[7:]))
         if admitted is None or secret[:7].lower() != b"bearer ":
             return None
@@ -86,7 +89,7 @@ class Reads:
     async def answer(self, ready: Ready, etag: bytes, send: Send) -> None:
         """Send a ready answer through ASGI."""
         self.served += 1
-        same = etag == ready.etag
+        same = lists(etag, ready.etag)
         headers = ready.headers[2:] if same else ready.headers
         await send(
             {"type": "http.response.start", "status": 304 if same else 200, "headers": headers}
@@ -111,7 +114,7 @@ class Reads:
         return ready
 
 
-def hot_protocol(reads: Reads) -> type[HttpToolsProtocol]:
+def hot_protocol(reads: Reads) -> type[CarefulProtocol]:
     """A protocol for uvicorn that answers repeated reads without parsing them again.
 
     A request is remembered (by the SHA-256 of its bytes, which hold a key) once uvicorn's
@@ -123,7 +126,7 @@ def hot_protocol(reads: Reads) -> type[HttpToolsProtocol]:
     memo: dict[bytes, tuple[bytes, bytes, bytes]] = {}
     remembered, look_up, sha256 = gate.remembered, table.get, hashlib.sha256
 
-    class HotProtocol(HttpToolsProtocol):
+    class HotProtocol(CarefulProtocol):
         _inside = False
         _candidate: bytes | None = None
         _last = 0.0
@@ -148,7 +151,7 @@ def hot_protocol(reads: Reads) -> type[HttpToolsProtocol]:
                         reads.served += 1
                         self._last = self.loop.time()
                         self.transport.write(
-                            ready.not_modified if etag == ready.etag else ready.response
+                            ready.not_modified if lists(etag, ready.etag) else ready.response
                         )
                         return
             elif data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1:
@@ -192,7 +195,7 @@ def hot_protocol(reads: Reads) -> type[HttpToolsProtocol]:
             secrets, etag = [], b""
             for name, value in scope["headers"]:
                 if name == b"if-none-match":
-                    etag = value
+                    etag = b"%b,%b" % (etag, value) if etag else value
                 elif name == b"authorization":
                     secrets.append(value)
                 elif name not in _SAID:

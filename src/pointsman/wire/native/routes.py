@@ -26,6 +26,7 @@ from pointsman.app import (
 )
 from pointsman.app.application import Caller, View, Work
 from pointsman.app.requests import publish_request, search_query, target, wish
+from pointsman.core.canonical import quoted
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import check_alias, check_kind, check_name, check_version_number
 from pointsman.core.plain import to_plain
@@ -78,7 +79,7 @@ class Call:
     @property
     def number(self) -> int:
         """The version's number in the path."""
-        return whole(self.path["number"], "version")
+        return check_version_number(whole(self.path["number"], "version"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +114,15 @@ class Route:
 
 
 def whole(text: str, what: str) -> int:
-    """The whole number that a part of a path spells."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+    """The whole number from 1 that a part of a path spells."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 17 and int(text) > 0):
         raise InvalidInput(
-            f"{text[:40]!r} is not a number.",
+            f"{quoted(text)} is not the number of a {what}.",
             code=f"invalid_{what}",
-            hint="Write it in digits.",
+            hint="Write it in digits; numbers count from 1.",
             field=what,
         )
-    return check_version_number(int(text), field=what)
+    return int(text)
 
 
 def _resolve(call: Call) -> Read:
@@ -280,6 +281,15 @@ def _journal(call: Call) -> Read:
     q: shapes.JournalQuery = call.query
     if q.after is not None:
         after, limit = q.after, q.limit
+        others = set(q.__struct_fields__) - {"after", "limit"}
+        if any(getattr(q, name) != getattr(_EVERYTHING, name) for name in others):
+            raise InvalidInput(
+                "`after` gives every entry: it goes with `limit` alone.",
+                code="invalid_combination",
+                hint="Leave out the other parameters, or `after`; the next page begins after "
+                "the last entry of this one.",
+                field="after",
+            )
         return Read(lambda v: history.entries_after(v, after, limit))
     return Read(
         lambda v: history.entries(
@@ -295,6 +305,9 @@ def _journal(call: Call) -> Read:
             cursor=q.cursor,
         )
     )
+
+
+_EVERYTHING = shapes.JournalQuery()
 
 
 def _differences(call: Call) -> Read:
@@ -336,15 +349,7 @@ def _done(_changed: bool) -> shapes.Empty:
 
 
 def _micros(at: datetime | None) -> int | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise InvalidInput(
-            f"The time {at.isoformat()} has no zone.",
-            code="invalid_time",
-            hint="Add Z for UTC, or an offset such as +01:00 (in a URL, + is written %2B).",
-        )
-    return micros(at)
+    return None if at is None else micros(at)
 
 
 def _revision_etag(alias: Alias) -> str:
