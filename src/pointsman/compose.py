@@ -28,6 +28,7 @@ from pointsman.app import (
 )
 from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, Once, View, Work
 from pointsman.app.ports import Store
+from pointsman.app.releases import Wish
 from pointsman.app.requests import (
     alias_place,
     publish_request,
@@ -39,7 +40,7 @@ from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.diff import ContentDiff
 from pointsman.core.policy import Actor
 from pointsman.core.prompt import Prompt
-from pointsman.core.releases import single, split
+from pointsman.core.releases import split
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import (
     Alias,
@@ -60,6 +61,7 @@ from pointsman.core.vocabulary import (
     micros,
 )
 from pointsman.errors import InvalidInput
+from pointsman.sdk.answers import prompt_of, prompt_selector
 from pointsman.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -120,7 +122,7 @@ class Registry:
     def get(self, selector: str, *, key: str | None = None, fallback: Any = None) -> Prompt:
         """The prompt that a selector means now. See `Client.get`."""
         del fallback  # the registry is in this process: there is no outage to bridge
-        return Prompt.from_resolution(self.resolve(selector, key=key))
+        return prompt_of(self.resolve(str(prompt_selector(selector)), key=key))
 
     def resolve(
         self, selector: str, *, at: datetime | None = None, key: str | None = None
@@ -333,7 +335,7 @@ class Registry:
 
         def move(work: Work) -> Released:
             version = releases.version_meant(work, wanted)
-            order = releases.Wish(wanted.kind, wanted.name, alias, version, if_revision)
+            order = Wish(wanted.kind, wanted.name, alias, version, if_revision)
             return Released(releases.release(work, [order], reason))
 
         request = f"{wanted} {alias} {if_revision} {reason}"
@@ -351,7 +353,7 @@ class Registry:
         idempotency_key: str | None = None,
     ) -> Release | None:
         """Share an alias's readers out over several versions by weight."""
-        order = releases.Wish(kind, name, alias, split(weights), if_revision)
+        order = Wish(kind, name, alias, split(weights), if_revision)
         return self._release([order], reason, idempotency_key)
 
     def release(
@@ -368,7 +370,7 @@ class Registry:
         self, selector: str, *, reason: str = "", if_revision: int | None = None
     ) -> Release | None:
         """Delete an alias (`name@alias`); its history stays."""
-        order = releases.Wish(*alias_place(selector), None, if_revision)
+        order = Wish(*alias_place(selector), None, if_revision)
         return self._release([order], reason, None)
 
     def rollback(
@@ -415,7 +417,7 @@ class Registry:
         self.close()
 
     def _release(
-        self, wishes: Sequence[releases.Wish], reason: str, idempotency_key: str | None
+        self, wishes: Sequence[Wish], reason: str, idempotency_key: str | None
     ) -> Release | None:
         return self._write(
             lambda w: Released(releases.release(w, wishes, reason)),
@@ -446,4 +448,4 @@ def _user() -> str:
     return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "somebody"
 
 
-__all__ = ["Registry", "open_store", "single"]
+__all__ = ["Registry", "open_store"]
