@@ -155,6 +155,12 @@ def test_a_changed_line_shows_its_changed_words() -> None:
     )
 
 
+def test_a_space_between_two_changed_words_belongs_to_the_change() -> None:
+    line = diff_text("Act as a red fox in the snow.", "Act as a green dog in the snow.").hunks[0]
+    changes = [(s.kind, s.text) for s in line.lines[0].spans if s.kind != "same"]
+    assert changes == [("removed", "red fox"), ("added", "green dog")]
+
+
 def test_lines_with_little_in_common_are_not_called_changed() -> None:
     diff = diff_text("You are a cheerful assistant.", "Answer in JSON, please.")
     assert [line.kind for line in diff.hunks[0].lines] == ["removed", "added"]

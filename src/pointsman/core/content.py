@@ -23,6 +23,7 @@ from pointsman.core.content_fields import (
     read_variables,
     write_declaration,
 )
+from pointsman.core.curly import unclosed_tags
 from pointsman.core.messages import read_template
 from pointsman.core.selectors import Selector
 from pointsman.core.tags import FORMATS, Format
@@ -319,19 +320,20 @@ def _check_size(template: Template) -> None:
 
 
 def _check_template(content: PromptContent, faults: Faults) -> None:
-    """Compile what can be wrong. Of curly texts without includes nothing can."""
+    """Look for unclosed tags, and compile what else can be wrong.
+
+    Of curly texts without includes nothing else can.
+    """
+    if content.format == "curly":
+        for field, text in texts_of(content.template):
+            if "{{" in text:
+                _take(unclosed_tags(text, field), faults)
     if not _needs_compiling(content):
         return
     try:
         compiled = content.compiled
     except TemplateSyntaxError as error:
-        errors = syntax_errors(content.template, content.format) or [error]
-        if not faults.reasons and len(errors) == 1:
-            raise _within(errors[0]) from None
-        for each in errors:
-            place = "/template" + each.field
-            faults.reasons.append(Reason(each.code, each.message, each.hint, place))
-        faults.check()
+        _take(syntax_errors(content.template, content.format) or [error], faults)
     except InvalidContent as error:
         for reason in error.reasons:
             place = "/template" + reason.field
@@ -359,6 +361,18 @@ def _check_template(content: PromptContent, faults: Faults) -> None:
                 "is the name of a placeholder, which takes no declaration",
                 "Leave it out.",
             )
+
+
+def _take(errors: list[TemplateSyntaxError], faults: Faults) -> None:
+    """Raise these errors of a template, along with the faults found before."""
+    if not errors:
+        return
+    if not faults.reasons and len(errors) == 1:
+        raise _within(errors[0]) from None
+    for each in errors:
+        place = "/template" + each.field
+        faults.reasons.append(Reason(each.code, each.message, each.hint, place))
+    faults.check()
 
 
 def _needs_compiling(content: PromptContent) -> bool:

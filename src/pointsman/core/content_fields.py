@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pointsman.core.canonical import JSON, json_pointer, quoted
-from pointsman.core.schemas import check_schema, compile_schema
+from pointsman.core.schemas import check_schema, check_value_schema, compile_schema
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.variables import NOTHING, Declaration, suggestion
 from pointsman.errors import InvalidContent, InvalidName, PointsmanError, Reason
@@ -307,7 +307,7 @@ def _read_declaration(name: str, value: JSON, field: str, faults: Faults) -> Dec
     schema = value.get("schema", True)
     if isinstance(schema, str):
         schema = {"type": schema}
-    problem = check_schema(schema)
+    problem = check_value_schema(schema)
     if problem:
         faults.add("invalid_schema", f"{field}/schema", f"is not valid: {problem.rstrip('.')}")
     description = value.get("description") or ""

@@ -1,7 +1,7 @@
 """The default format: text with ``{{ name }}`` in it, and nothing else that is special.
 
 Prompts are full of braces that mean nothing to us: code, JSON, JSX, LaTeX, other people's
-placeholders. So every text is a valid template, and exactly four forms are tags:
+placeholders. So every text has a meaning, and exactly four forms are tags:
 
 ==================================  =====================================================
 ``{{ name }}``                      the value of a variable
@@ -14,7 +14,8 @@ placeholders. So every text is a valid template, and exactly four forms are tags
 
 A name begins with a letter or an underscore, goes on with letters, digits and ``_ . -``, and
 is a plain key: dots don't reach into values. White space inside the braces doesn't count.
-Everything else stays as it is, and what looks as if a tag was meant is noted.
+Everything else stays as it is, and what looks as if a tag was meant is noted; only a tag
+that was begun and not ended (`unclosed_tags`) is refused when it is published.
 
 Of ``{{{ x }}}`` the inner braces are the tag, as LaTeX and JSON want it. Values are never
 scanned.
@@ -27,7 +28,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from pointsman.core.canonical import quoted
-from pointsman.core.tags import IncludeTag, Lines, Notice, Piece, Slot
+from pointsman.core.tags import IncludeTag, Lines, Notice, Piece, Slot, syntax_error
+from pointsman.errors import TemplateSyntaxError
 
 MAX_NOTICES: Final = 20
 
@@ -51,6 +53,31 @@ def scan_curly(text: str) -> list[Piece]:
     if done < len(text):
         pieces.append(text[done:])
     return pieces
+
+
+def unclosed_tags(text: str, field: str = "") -> list[TemplateSyntaxError]:
+    """The tags that were begun and not ended, which nobody publishes on purpose.
+
+    Those are ``{{ name }`` with one brace too few, and ``{{`` before a word with no ``}}``
+    after it in the whole text. Texts that are composed or read again are not asked: there, it
+    stays as it is.
+    """
+    found: list[TemplateSyntaxError] = []
+    last = text.rfind("}}")
+    for match in _BEGUN.finditer(text):
+        if match["half"] is None and (match["open"] is None or match.start() < last):
+            continue
+        shown = quoted(text[match.start() : match.end() + 20].split("\n")[0])[1:-1]
+        found.append(
+            syntax_error(
+                f"“{shown}” has no closing braces",
+                Lines(text, field).position(match.start()),
+                hint='Write {{ name }} for a variable, or {{ "{{" }} for the braces themselves.',
+            )
+        )
+        if len(found) == MAX_NOTICES:
+            break
+    return found
 
 
 def write_curly(pieces: Sequence[Piece | str]) -> str:
@@ -126,4 +153,9 @@ _FORMS: Final = (
     r")\}\}"
 )
 _TAG: Final = re.compile(_FORMS)
+_BEGUN: Final = re.compile(
+    _FORMS
+    + r"|(?P<half>\{\{[ \t]+[^\W\d][\w.-]*[ \t]*\}(?!\}))"
+    + r"|(?P<open>\{\{>?[ \t]*[^\W\d])"
+)
 _DOUBTFUL: Final = re.compile(_FORMS + r"|(?P<open>\{\{)(?P<inner>[^{}\n]{0,80})(?P<close>\}\})?")

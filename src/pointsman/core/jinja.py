@@ -1,7 +1,7 @@
 """The ``jinja2`` format: Jinja2's grammar, evaluated under limits.
 
 Jinja2's own parser reads the template, so what is Jinja2 here is Jinja2 elsewhere. What it
-means is computed by this module (and `core.jinja_runtime`) over plain JSON values, because
+means is computed by `core.jinja_compiler` and `core.jinja_runtime` over plain JSON values, as
 neither engine at hand can bound a hostile template: Jinja2's sandbox counts nothing, and
 minijinja's fuel counts instructions but not what each allocates, so that a dozen templates of
 a hundred characters end its process or never end (``{{ 'a\\nb'|indent(10000000000) }}``;
@@ -11,10 +11,11 @@ an error. Values have no attributes and no methods but the listed ones, so there
 behind them to reach; there are no files, no clock and no randomness.
 
 Available: output, comments, raw, if, for (else, if, loop), set, with, macro, filter blocks;
-all operators; the filters, tests and methods listed in `core.jinja_runtime`. An undefined
-value is an error wherever it is used, except in ``is defined`` and the ``default`` filter; a
-variable used only there may be left out. Unlike in Jinja2, ``tojson`` writes plain JSON
-(no HTML escapes, keys in order), and nothing is escaped for HTML unless told so.
+all operators; range, namespace and dict; the filters listed in `core.jinja_filters`, the
+tests and methods listed in `core.jinja_methods`. An undefined value is an error wherever it is
+used, except in ``is defined`` and the ``default`` filter; a variable that either asks about may
+be left out. Unlike in Jinja2, ``tojson`` writes plain JSON (no HTML escapes, keys in order),
+and nothing is escaped for HTML unless told so.
 
 ``{{> greeting@production }}`` includes another prompt; it is replaced before all else.
 """

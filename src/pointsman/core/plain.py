@@ -41,7 +41,8 @@ def from_plain(cls: type[T], value: Any) -> T:
     Raises `IntegrityError` if the value does not have the shape of `cls`.
     """
     try:
-        return _reader(cls)(value)  # type: ignore[no-any-return]
+        read: Callable[[Any], T] = _reader(cls)  # type: ignore[arg-type]  # a type is hashable
+        return read(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(
             f"The answer is not a {getattr(cls, '__name__', cls)}: {error!r}.",
@@ -74,7 +75,7 @@ def _reader(hint: Any) -> Read:
 
 
 def _object_reader(hint: Any) -> Read:
-    cls = get_origin(hint) or hint
+    cls: Any = get_origin(hint) or hint
     if not is_dataclass(cls):
         raise TypeError(f"{hint} is not part of the vocabulary")
     hints = get_type_hints(cls)
@@ -99,7 +100,7 @@ def _substitute(hint: Any, bound: Mapping[Any, Any]) -> Any:
     if hint in bound:
         return bound[hint]
     if get_origin(hint) is tuple and get_args(hint)[0] in bound:
-        return tuple[bound[get_args(hint)[0]], ...]
+        return types.GenericAlias(tuple, (bound[get_args(hint)[0]], ...))
     return hint
 
 

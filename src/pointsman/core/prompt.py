@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from pointsman.core.content import PromptContent
 from pointsman.core.providers import Call, anthropic_call, openai_call
@@ -23,12 +23,12 @@ class Prompt:
 
     __slots__ = ("_compiled", "content", "digest", "made_of", "name", "version", "why")
 
-    name: Final[str]  # type: ignore[misc]
-    version: Final[int]  # type: ignore[misc]
-    digest: Final[str]  # type: ignore[misc]
-    content: Final[PromptContent]  # type: ignore[misc]
-    why: Final[Any]  # type: ignore[misc]
-    made_of: Final[tuple[Any, ...]]  # type: ignore[misc]
+    name: str
+    version: int
+    digest: str
+    content: PromptContent
+    why: Any
+    made_of: tuple[Any, ...]
     _compiled: CompiledText | CompiledChat | None
 
     def __init__(
@@ -126,13 +126,7 @@ class Prompt:
         rendered = self.render(**variables)
         if isinstance(rendered, str):
             rendered = [{"role": "user", "content": rendered}]
-        return Call(
-            rendered,
-            self.model or {},
-            self.tools,
-            self.response_format,
-            f"{self.name}:{self.version}",
-        )
+        return Call(rendered, self.model or {}, self.tools, self.response_format)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Prompt can't be changed, so {name!r} can't be set")

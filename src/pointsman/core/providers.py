@@ -50,7 +50,6 @@ class Call:
     model: Mapping[str, Any]
     tools: list[dict[str, Any]]
     response_format: dict[str, Any] | None
-    prompt: str = ""
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 from pointsman.core.canonical import JSON, quoted
 from pointsman.errors import PointsmanError
+
+MAX_UNFOLDED: Final = 10_000
 
 Check: TypeAlias = Callable[[object], list[str]]
 """Says everything that keeps a value from fitting; an empty list if it fits."""
@@ -40,6 +43,25 @@ def check_schema(schema: JSON) -> str:
         _foreign_validator(schema)
     except ValueError as error:
         return _first_line(error)
+    return ""
+
+
+def check_value_schema(schema: JSON) -> str:
+    """As `check_schema`, for a schema that values will be checked against.
+
+    What a schema unfolds to when its references are followed can be exponential in its size,
+    or endless, and so can be the time that a check takes. Such schemas are refused.
+    """
+    problem = check_schema(schema)
+    if problem or _is_common(schema):
+        return problem
+    try:
+        if _Unfolding(schema).size(schema) > MAX_UNFOLDED:
+            return f"with its references followed it has more than {MAX_UNFOLDED:,} parts"
+    except RecursionError:
+        return "its references form too long a chain"
+    except _EndlessError as error:
+        return str(error)
     return ""
 
 
@@ -267,6 +289,8 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
 
 # -- all other keywords
 
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+
 
 def _foreign_validator(schema: JSON) -> Any:
     import jsonschema_rs
@@ -280,7 +304,7 @@ def _foreign_reference(schema: JSON) -> str:
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
-            for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+            for keyword in _REFERENCES:
                 target = item.get(keyword)
                 if isinstance(target, str) and not target.startswith("#"):
                     return target
@@ -288,6 +312,52 @@ def _foreign_reference(schema: JSON) -> str:
         elif isinstance(item, list):
             stack.extend(item)
     return ""
+
+
+class _EndlessError(Exception):
+    """A reference that can't be unfolded."""
+
+
+class _Unfolding:
+    """How many parts a schema has when each reference is replaced by what it refers to."""
+
+    def __init__(self, root: JSON) -> None:
+        self._root = root
+        self._sizes: dict[str, int] = {}
+        self._open: set[str] = set()
+
+    def size(self, node: JSON) -> int:
+        if isinstance(node, list):
+            return 1 + sum([self.size(item) for item in node])
+        if not isinstance(node, dict):
+            return 1
+        size = 1 + sum([self.size(item) for item in node.values()])
+        for keyword in _REFERENCES:
+            if isinstance(node.get(keyword), str):
+                size += self._size_of_target(str(node[keyword]))
+        return size
+
+    def _size_of_target(self, reference: str) -> int:
+        if reference in self._open:
+            raise _EndlessError(f"{quoted(reference)} refers to what it is a part of")
+        if reference not in self._sizes:
+            self._open.add(reference)
+            self._sizes[reference] = self.size(self._target(reference))
+            self._open.remove(reference)
+        return self._sizes[reference]
+
+    def _target(self, reference: str) -> JSON:
+        node: Any = self._root
+        pointer = unquote(reference[1:])
+        if pointer and not pointer.startswith("/"):
+            raise _EndlessError(f"{quoted(reference)} is not a JSON pointer, as in #/$defs/name")
+        for step in pointer.split("/")[1:]:
+            step = step.replace("~1", "/").replace("~0", "~")
+            try:
+                node = node[int(step)] if isinstance(node, list) else node[step]
+            except (LookupError, TypeError, ValueError):
+                raise _EndlessError(f"{quoted(reference)} refers to nothing") from None
+        return node  # type: ignore[no-any-return]
 
 
 def _described(error: Any) -> str:

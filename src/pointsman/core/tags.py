@@ -144,7 +144,7 @@ def prompt_selector(text: str, position: Position) -> Selector:
         selector = parse_selector(text)
     except InvalidName as error:
         raise syntax_error(
-            f"can't include {text!r}: {error.message.rstrip('.')}",
+            error.message[:1].lower() + error.message[1:].rstrip("."),
             position,
             hint=error.hint or "Write name, name:3 or name@alias.",
         ) from None

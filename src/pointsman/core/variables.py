@@ -126,8 +126,8 @@ class Signature:
             reasons.append(_wrong(name, str(error)))
 
     def _takes_none(self, declaration: Declaration) -> bool:
-        if declaration.schema in (True, {}):
-            return self.keeps_values and declaration.schema is True
+        if declaration.schema is True:
+            return self.keeps_values
         return allows_null(declaration.schema)
 
     def _check_of(self, name: str, schema: JSON) -> Check:

@@ -18,8 +18,8 @@ from pointsman.core.prompt import Prompt
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Arm, Resolution, Target, Why
 from pointsman.errors import IntegrityError, InvalidInput, PointsmanError
-from pointsman.sdk.cache import Answer
 from pointsman.sdk.calls import NOT_A_REGISTRY, Reply, Request, error_of
+from pointsman.sdk.knowledge import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ def ask(
         etags[str(pinned)] = reply.headers.get("etag", "")
         seqs.append(reply.seq)
         epochs.add(reply.epoch)
-        why = replace(resolution.why, includes=pure.why.includes)
-        arms[arm.version] = replace(pure, selector=resolution.selector, why=why)
+        arms[arm.version] = arm_of(resolution, pure)
     if len(epochs) > 1:
         raise IntegrityError(
             "The answers for a split come from different journals.", code="unexpected_answer"
@@ -97,6 +96,12 @@ def ask(
         asked_at=asked_at,
         source="network",
     )
+
+
+def arm_of(resolution: Resolution, pinned: Resolution) -> Resolution:
+    """The resolution of an alias that is a split, for the readers who get this version."""
+    why = replace(resolution.why, includes=pinned.why.includes)
+    return replace(pinned, selector=resolution.selector, why=why)
 
 
 def ready(answer: Answer) -> Ready:

@@ -17,108 +17,26 @@ from: a store restored from a backup has a new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 
-from pointsman.core.selectors import Selector, parse_selector
-from pointsman.core.vocabulary import Resolution
-from pointsman.errors import (
-    Gone,
-    InvalidName,
-    PointsmanError,
-    Refused,
-    Unauthenticated,
-    Unavailable,
+from pointsman.core.selectors import Selector
+from pointsman.errors import Gone, PointsmanError, Refused, Unauthenticated, Unavailable
+from pointsman.sdk.knowledge import (
+    SOURCES,
+    Answer,
+    Fact,
+    Pace,
+    Replaced,
+    Status,
+    Subject,
+    concerns,
+    goes_back,
+    subjects,
 )
 
-Source = Literal["network", "disk", "bundle", "fallback"]
-Subject = tuple[str, str]
-"""Kind and name of an artifact."""
-
 MAX_TRACKED = 10_000
-_SOURCES: tuple[Source, ...] = ("network", "disk", "bundle", "fallback")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often the registry is asked, in seconds."""
-
-    refresh: float = 30.0
-    """Between two questions about a selector while no stream is followed."""
-    sweep: float = 600.0
-    """The same while one is: nothing should have been missed, but who knows."""
-    retry: float = 0.5
-    """Before the first repetition of what failed; doubles with each failure."""
-    retry_most: float = 60.0
-    missing: float = 1.0
-    """For how long "there is none" is believed without asking again, if nothing is followed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the registry said of a selector, with all that is needed to repeat it offline.
-
-    `arms` has every version that a split may give. `seq` is the journal's head when it was
-    made (the lowest, if it took several requests), `epoch` the journal that is meant, and
-    `asked_at` the clock when it was last asked for.
-    """
-
-    resolution: Resolution
-    arms: Mapping[int, Resolution]
-    etags: Mapping[str, str]
-    seq: int | None
-    epoch: str
-    asked_at: float
-    source: Source
-
-    @property
-    def versions(self) -> Mapping[int, Resolution]:
-        """Every version that a reader may be given."""
-        return self.arms or {self.resolution.version: self.resolution}
-
-    def says_the_same_as(self, other: Answer) -> bool:
-        """Whether readers would get the same from both."""
-        return self.resolution == other.resolution and self.arms == other.arms
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A journal entry as the stream tells it: what it says of which artifact."""
-
-    seq: int
-    type: str
-    kind: str = ""
-    name: str = ""
-    alias: str | None = None
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """What is held for a selector has been replaced, or removed (`after` is None)."""
-
-    selector: str
-    before: Answer | None
-    after: Answer | None
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How well a client knows the registry; of one selector, or the worst of all.
-
-    `connected`: the journal is being followed, changes arrive by themselves. `stale`: what is
-    held may be out of date. `age`: seconds since the registry last confirmed it. `source`:
-    where it came from. `seq`: up to which journal entry it is known to be right.
-    """
-
-    connected: bool
-    stale: bool
-    age: float | None
-    source: Source | None
-    last_error: PointsmanError | None
-    seq: int | None
-    held: int
+"""Selectors that are held at most; more are answered, but asked for each time."""
 
 
 @dataclass(slots=True)
@@ -138,12 +56,6 @@ class _Slot:
     failures: int = 0
     error: PointsmanError | None = None
     subjects: frozenset[Subject] = frozenset()
-    newest_of: frozenset[Subject] = field(default_factory=frozenset)
-    """The artifacts whose newest version is part of it."""
-
-    @property
-    def subject(self) -> Subject:
-        return self.selector.kind, self.selector.name
 
 
 class Cache:
@@ -245,7 +157,7 @@ class Cache:
             answer = replace(answer, epoch=self.epoch)
         before = slot.answer
         same = before is not None and answer.says_the_same_as(before)
-        if before is not None and _goes_back(before, answer):
+        if before is not None and goes_back(before, answer):
             if not same:
                 self._again(slot)
                 return None
@@ -330,7 +242,9 @@ class Cache:
         now = self._clock()
         for name in self._about.get((fact.kind, fact.name), ()):
             slot = self._slots[name]
-            if _concerns(fact, slot) and not _knows(slot, fact.seq, self.epoch):
+            if _knows(slot, fact.seq, self.epoch):
+                continue
+            if concerns(fact, slot.selector, slot.answer):
                 slot.wanted, slot.due_at, slot.failures = fact.seq, now, 0
 
     def resync(self, seq: int) -> None:
@@ -385,8 +299,8 @@ class Cache:
         return Status(
             connected=self.connected,
             stale=any(not self._is_fresh(slot) for slot in slots),
-            age=max((max(0.0, now - self._sure_at(one)) for one in slots if one.answer), default=None),
-            source=max((one.source for one in answers), key=_SOURCES.index, default=None),
+            age=max((now - self._sure_at(slot) for slot in slots if slot.answer), default=None),
+            source=max((one.source for one in answers), key=SOURCES.index, default=None),
             last_error=error,
             seq=self.position if self.connected else min(seqs, default=None),
             held=len(answers),
@@ -408,7 +322,8 @@ class Cache:
         """When what is held was last known to be right: now, while it is followed."""
         assert slot.answer is not None
         followed = self.connected and self._is_fresh(slot)
-        return self._clock() if followed else slot.answer.asked_at
+        now = self._clock()
+        return now if followed else min(slot.answer.asked_at, now)
 
     def _believe(self, epoch: str, asked_at: float) -> bool:
         """Whether an answer of this epoch is of the present journal, as far as can be told."""
@@ -432,9 +347,7 @@ class Cache:
             if force and slot.answer:
                 slot.answer = replace(slot.answer, epoch="?")
 
-    def _removes(
-        self, slot: _Slot, held: Answer, error: PointsmanError, seq: int | None
-    ) -> bool:
+    def _removes(self, slot: _Slot, held: Answer, error: PointsmanError, seq: int | None) -> bool:
         if held.epoch != self.epoch:
             return isinstance(error, Gone)
         if seq is None or held.seq is None:
@@ -472,20 +385,13 @@ class Cache:
 
         True if there are new ones.
         """
-        subjects, newest_of = {slot.subject}, set[Subject]()
-        for resolution in slot.answer.versions.values() if slot.answer else ():
-            for one in resolution.why.includes:
-                subjects.add(("prompt", one.name))
-                if one.alias is None and _asks_for_newest(one.selector):
-                    newest_of.add(("prompt", one.name))
-        if slot.selector.alias is None and slot.selector.version is None:
-            newest_of.add(slot.subject)
-        added = subjects - slot.subjects
-        for subject in slot.subjects - subjects:
+        now = subjects(slot.selector, slot.answer)
+        added = now - slot.subjects
+        for subject in slot.subjects - now:
             self._about[subject].discard(name)
         for subject in added:
             self._about.setdefault(subject, set()).add(name)
-        slot.subjects, slot.newest_of = frozenset(subjects), frozenset(newest_of)
+        slot.subjects = now
         return bool(added)
 
     def _forget_missing(self) -> None:
@@ -494,57 +400,12 @@ class Cache:
                 self._about[subject].discard(name)
 
 
-def _goes_back(held: Answer, new: Answer) -> bool:
-    if held.epoch != new.epoch:
-        return False
-    if held.seq is not None and new.seq is not None and new.seq < held.seq:
-        return True
-    before, after = held.resolution.why, new.resolution.why
-    return (
-        before.revision is not None
-        and after.revision is not None
-        and after.revision < before.revision
-    )
-
-
 def _knows(slot: _Slot, seq: int, epoch: str) -> bool:
     """Whether what the slot has was answered by this journal, at or after `seq`."""
     answer = slot.answer
     if answer is None:
         return False
     return answer.epoch == epoch and answer.seq is not None and answer.seq >= seq
-
-
-def _concerns(fact: Fact, slot: _Slot) -> bool:
-    """Whether an entry can change what a selector means. If in doubt, it does."""
-    subject = (fact.kind, fact.name)
-    answer = slot.answer
-    if answer is None:
-        return not fact.type.startswith("tag.")
-    own = subject == slot.subject
-    parts = [one for arm in answer.versions.values() for one in arm.why.includes]
-    match fact.type:
-        case "alias.moved":
-            return (own and fact.alias == slot.selector.alias) or any(
-                fact.name == one.name and fact.alias == one.alias for one in parts
-            )
-        case "version.published":
-            return subject in slot.newest_of
-        case "version.tombstoned":
-            return (own and fact.version in answer.versions) or any(
-                fact.name == one.name and fact.version == one.version for one in parts
-            )
-        case "tag.set" | "tag.deleted":
-            return own and (fact.version is None or fact.version in answer.versions)
-        case _:
-            return True
-
-
-def _asks_for_newest(text: str) -> bool:
-    try:
-        return parse_selector(text).version is None
-    except InvalidName:
-        return True
 
 
 def _retry_after(error: PointsmanError) -> float:

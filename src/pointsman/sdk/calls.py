@@ -18,6 +18,9 @@ from pointsman.errors import PointsmanError, Reason
 T = TypeVar("T")
 
 NOT_A_REGISTRY = "Check that the address is that of a Pointsman registry."
+Subjects: TypeAlias = "Callable[[Any], list[tuple[str, str]]]"
+"""From the body of a reply to the artifacts (kind, name) that the request has changed."""
+
 _PROBLEM = "urn:pointsman:problem:"
 
 
@@ -31,6 +34,7 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
+    changes: Subjects | None = None
 
 
 @dataclass(frozen=True, slots=True)

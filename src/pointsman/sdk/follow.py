@@ -18,8 +18,8 @@ from contextlib import suppress
 from typing import Any
 
 from pointsman.errors import IntegrityError, PointsmanError
-from pointsman.sdk.cache import Fact
 from pointsman.sdk.calls import NOT_A_REGISTRY, Line, Reply, Request, error_of
+from pointsman.sdk.knowledge import Fact
 from pointsman.sdk.reader import Reader
 from pointsman.sdk.sse import EventParser, ServerEvent
 
@@ -245,7 +245,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     with suppress(Exception):
-        from pointsman.sdk.transport import drop_all_connections  # noqa: PLC0415
+        from pointsman.sdk.transport import drop_all_connections
 
         drop_all_connections()
     for reader in _forking:

@@ -17,7 +17,8 @@ from pointsman.core.prompt import Prompt
 from pointsman.core.selectors import Selector
 from pointsman.errors import PointsmanError
 from pointsman.sdk.answers import Ready, ready
-from pointsman.sdk.cache import Answer, Cache, Pace, Subject
+from pointsman.sdk.cache import Cache
+from pointsman.sdk.knowledge import Answer, Pace, Subject
 
 MAX_SPELLINGS = 50
 
@@ -124,8 +125,7 @@ class Holding:
             held, removed = self.cache.answers(), self.cache.removed()
         fresh = {name: answer for name, answer in held.items() if answer.source == "network"}
         return {
-            name: replace(answer, asked_at=answer.asked_at + wall)
-            for name, answer in fresh.items()
+            name: replace(answer, asked_at=answer.asked_at + wall) for name, answer in fresh.items()
         }, removed
 
     def begin_anew(self) -> None:

@@ -1,14 +1,16 @@
 """Everything that can be asked of a registry but `get`: written once, for both clients.
 
-Each method is a task (see `calls.Steps`) that says what to send and reads the replies; `sync`
-and `asynchronous` make of it the method that carries it out, with the same parameters,
-documentation and answer.
+Each method of `Tasks` says what to send and reads the replies (see `calls.Steps`); `sync` and
+`asynchronous` make of it the method that carries it out, with the same parameters and
+documentation. Every task raises `Unauthenticated`, `Refused` and `Unavailable` where that is
+the registry's answer or there is none; what else it raises is said with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import quote
@@ -32,16 +34,353 @@ from pointsman.core.vocabulary import (
     Released,
     Resolution,
     Role,
+    Target,
     Version,
 )
 from pointsman.errors import InvalidInput, InvalidName
 from pointsman.sdk.answers import read_resolution, resolve_path
-from pointsman.sdk.cache import Subject
-from pointsman.sdk.calls import Reply, Request, Steps, checked
+from pointsman.sdk.calls import Reply, Request, Steps, Subjects, checked
 from pointsman.sdk.diffs import read_diff
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+class Tasks:
+    """What can be asked. `self` is not used: the methods are made for `sync` to take."""
+
+    # Reading
+
+    def resolve(
+        self, selector: str, *, at: datetime | None = None, key: str | None = None
+    ) -> Steps[Resolution]:
+        """What a selector means now, or meant at a moment, and why. Always asks the registry.
+
+        Where the alias is a split, `key` decides which version. Raises `NotFound`, or `Gone`
+        if the content was removed.
+        """
+        query = _query(at=at, key=key)
+        reply = yield from _get(resolve_path(parse_selector(selector)), query)
+        return read_resolution(reply.body)
+
+    def artifact(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
+        """An artifact with its tags and aliases. Raises `NotFound`."""
+        reply = yield from _get(_path(kind, name))
+        return from_plain(Artifact, reply.body)
+
+    def search(
+        self,
+        *,
+        kind: str | None = None,
+        folder: str = "",
+        name: str = "",
+        text: str = "",
+        tags: str = "",
+        with_aliases: Sequence[str] = (),
+        without_aliases: Sequence[str] = (),
+        author: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        archived: bool | None = False,
+        order: str = "name",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Steps[Page[Artifact]]:
+        """The artifacts that match all conditions given.
+
+        `name` and `text` are parts of the name and of the newest version's texts; `tags` is
+        an expression such as ``team = support and not status = "on hold"``; `archived` None
+        finds both. Raises `InvalidInput`.
+        """
+        query = _query(
+            kind=kind,
+            folder=folder or None,
+            name=name or None,
+            text=text or None,
+            tags=tags or None,
+            alias=with_aliases,
+            without_alias=without_aliases,
+            author=author or None,
+            since=since,
+            until=until,
+            archived="any" if archived is None else archived,
+            order=order,
+            limit=limit,
+            cursor=cursor,
+        )
+        reply = yield from _get("/artifacts", query)
+        return from_plain(Page[Artifact], reply.body)
+
+    def version(self, selector: str) -> Steps[Version]:
+        """The version that a selector means, with its content as it was published.
+
+        The content is None where it was removed. Raises `NotFound`.
+        """
+        wanted = parse_selector(selector)
+        target = yield from _target(wanted)
+        salt = f"{wanted.kind}:{wanted.name}@{wanted.alias}"
+        number = target.pick("", salt)
+        reply = yield from _get(_path(wanted.kind, wanted.name, "versions", number))
+        return from_plain(Version, reply.body)
+
+    def versions(
+        self, name: str, *, kind: str = "prompt", limit: int = 50, cursor: str | None = None
+    ) -> Steps[Page[Version]]:
+        """The versions of an artifact, newest first, without their content."""
+        path = _path(kind, name, "versions")
+        reply = yield from _get(path, _query(limit=limit, cursor=cursor))
+        return from_plain(Page[Version], reply.body)
+
+    def alias(self, selector: str) -> Steps[Alias]:
+        """An alias (``name@alias``) as it stands, with the move that put it there."""
+        reply = yield from _get(_alias_path(selector))
+        return from_plain(Alias, reply.body)
+
+    def diff(self, before: str, after: str) -> Steps[ContentDiff]:
+        """How the content of one version differs from another's."""
+        reply = yield from _get("/diff", _query(before=before, after=after))
+        return read_diff(reply.body)
+
+    # Looking back
+
+    def releases(
+        self, selector: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Steps[Page[Release]]:
+        """The releases that moved an alias (``name@alias``), newest first."""
+        path = _alias_path(selector) + "/releases"
+        reply = yield from _get(path, _query(limit=limit, cursor=cursor))
+        return from_plain(Page[Release], reply.body)
+
+    def find_release(self, number: int) -> Steps[Release]:
+        """The release with this number. Raises `NotFound`."""
+        reply = yield from _get(f"/releases/{number:d}")
+        return from_plain(Release, reply.body)
+
+    def history(
+        self,
+        selector: str = "",
+        *,
+        types: Sequence[str] = (),
+        actor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Steps[Page[Entry]]:
+        """Journal entries, newest first: of the project, an artifact or an alias."""
+        about = parse_selector(selector) if selector else None
+        query = _query(
+            kind=about.kind if about else None,
+            name=about.name if about else None,
+            alias=about.alias if about else None,
+            type=types,
+            actor=actor,
+            since=since,
+            until=until,
+            limit=limit,
+            cursor=cursor,
+        )
+        reply = yield from _get("/journal", query)
+        return from_plain(Page[Entry], reply.body)
+
+    def entries(self, after: int = 0, *, limit: int = 1_000) -> Steps[Page[Entry]]:
+        """Journal entries above a sequence number, oldest first: for export."""
+        reply = yield from _get("/journal", _query(after=after, limit=limit))
+        return from_plain(Page[Entry], reply.body)
+
+    def differences(self, before: datetime, after: datetime) -> Steps[tuple[Difference, ...]]:
+        """What points elsewhere at one moment than at an earlier one."""
+        reply = yield from _get("/differences", _query(before=before, after=after))
+        return _items(Difference, reply, "differences")
+
+    def doctor(self) -> Steps[Diagnosis]:
+        """Have every invariant checked over the whole project."""
+        reply = yield from _get("/doctor")
+        return from_plain(Diagnosis, reply.body)
+
+    # Publishing
+
+    def publish(
+        self,
+        name: str,
+        content: Any,
+        *,
+        kind: str = "prompt",
+        message: str = "",
+        tags: Mapping[str, str] | None = None,
+        aliases: Sequence[str] = (),
+        dependencies: Sequence[Dependency] = (),
+        reason: str = "",
+        if_changed: bool = False,
+        if_newest: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Steps[Published]:
+        """Add a version to an artifact, which is made if there is none of that name.
+
+        `content` of a prompt is a text, a list of messages, or an object with a `template`.
+        `aliases` are moved to the new version, for `reason`. With `if_changed`, the newest
+        version is given back if it has the same content; with `if_newest`, there is a
+        `Conflict` unless that is the newest version's number. Raises `InvalidContent`,
+        `InvalidName`, `NotFound` (a dependency) or `Conflict`.
+        """
+        body = {
+            "name": name,
+            "content": content,
+            "kind": kind,
+            "message": message,
+            "tags": dict(tags or {}),
+            "aliases": list(aliases),
+            "dependencies": to_plain(tuple(dependencies)),
+            "reason": reason,
+            "if_changed": if_changed,
+            "if_newest": if_newest,
+        }
+        changes = _about(kind, name)
+        reply = yield from _write("POST", "/versions", body, changes, key=idempotency_key)
+        return from_plain(Published, reply.body)
+
+    def publish_many(
+        self, items: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> Steps[tuple[Published, ...]]:
+        """Publish several versions, all or none. Each item has the parameters of `publish`."""
+        body = {"versions": [_item(one) for one in items]}
+        named = [(one.get("kind", "prompt"), one.get("name", "")) for one in items]
+        reply = yield from _write(
+            "POST", "/versions/bulk", body, lambda _: named, key=idempotency_key
+        )
+        return _items(Published, reply, "published")
+
+    def set_tag(self, selector: str, key: str, value: str) -> Steps[None]:
+        """Set a tag of an artifact (``name``) or a version (``name:7``)."""
+        path, changes = _tag_path(selector, key)
+        yield from _write("PUT", path, {"value": value}, changes, repeatable=True)
+
+    def delete_tag(self, selector: str, key: str) -> Steps[None]:
+        """Delete a tag of an artifact (``name``) or a version (``name:7``)."""
+        path, changes = _tag_path(selector, key)
+        yield from _write("DELETE", path, None, changes, repeatable=True)
+
+    def archive(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
+        """Leave an artifact out of lists; it can still be read."""
+        path, changes = _path(kind, name, "archive"), _about(kind, name)
+        reply = yield from _write("POST", path, {}, changes, key=None)
+        return from_plain(Artifact, reply.body)
+
+    def restore(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
+        """Undo `archive`."""
+        path, changes = _path(kind, name, "restore"), _about(kind, name)
+        reply = yield from _write("POST", path, {}, changes, key=None)
+        return from_plain(Artifact, reply.body)
+
+    def tombstone(self, selector: str, *, reason: str) -> Steps[Version]:
+        """Remove the content of a version (``name:7``) for good; the record stays."""
+        place = _version_place(selector, required=True)
+        path = _path(place.kind, place.name, "versions", place.version, "tombstone")
+        changes = _about(place.kind, place.name)
+        reply = yield from _write("PUT", path, {"reason": reason}, changes, key=None)
+        return from_plain(Version, reply.body)
+
+    # Moving aliases
+
+    def promote(
+        self,
+        selector: str,
+        alias: str,
+        *,
+        reason: str = "",
+        if_revision: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Steps[Release | None]:
+        """Point an alias to what a selector means now: ``("support/reply:7", "production")``.
+
+        None if it points there already. With `if_revision` (0: there is no such alias yet),
+        raises `StaleRevision` if the alias has moved since. Raises `NotFound` or `Gone` for
+        the version, and `Refused` with every reason against the move.
+        """
+        wanted = parse_selector(selector)
+        target = yield from _target(wanted)
+        move = {"name": wanted.name, "alias": alias, "kind": wanted.kind, **_spelled(target)}
+        return (yield from _release([move], reason, if_revision, idempotency_key))
+
+    def split(
+        self,
+        name: str,
+        alias: str,
+        weights: Mapping[int, int],
+        *,
+        kind: str = "prompt",
+        reason: str = "",
+        if_revision: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Steps[Release | None]:
+        """Share an alias's readers out over several versions: ``{7: 90, 8: 10}``."""
+        split = {str(number): weight for number, weight in weights.items()}
+        move = {"name": name, "alias": alias, "kind": kind, "split": split}
+        return (yield from _release([move], reason, if_revision, idempotency_key))
+
+    def release(
+        self,
+        moves: Sequence[Mapping[str, Any]],
+        *,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> Steps[Release | None]:
+        """Move several aliases at once, or none; None if all of them point there already.
+
+        Each move has `name`, `alias`, one of `version`, `split` and ``delete=True``, and
+        perhaps `kind` and `if_revision`.
+        """
+        spelled = [_move(one) for one in moves]
+        return (yield from _release(spelled, reason, None, idempotency_key))
+
+    def delete_alias(
+        self, selector: str, *, reason: str = "", if_revision: int | None = None
+    ) -> Steps[Release | None]:
+        """Delete an alias (``name@alias``); its history stays."""
+        place = _alias_place(selector)
+        move = {"name": place.name, "alias": place.alias, "kind": place.kind, "delete": True}
+        return (yield from _release([move], reason, if_revision, None))
+
+    def rollback(
+        self, selector: str, *, reason: str = "", if_revision: int | None = None
+    ) -> Steps[Release]:
+        """Put an alias (``name@alias``) back to what its last release replaced.
+
+        Raises `Conflict` if there is nothing to go back to.
+        """
+        path = _alias_path(selector) + "/rollback"
+        headers = {} if if_revision is None else {"If-Match": f'"{if_revision:d}"'}
+        reply = yield from _write(
+            "POST", path, {"reason": reason}, _moved, key=None, headers=headers
+        )
+        return from_plain(Release, reply.body)
+
+    def rollback_release(self, number: int, *, reason: str = "") -> Steps[Release]:
+        """Put every alias of a release back to what it was before."""
+        path = f"/releases/{number:d}/rollback"
+        reply = yield from _write("POST", path, {"reason": reason}, _moved, key=None)
+        return from_plain(Release, reply.body)
+
+    # Keys
+
+    def keys(self) -> Steps[tuple[Key, ...]]:
+        """The API keys of the project."""
+        reply = yield from _get("/keys")
+        return _items(Key, reply, "keys")
+
+    def create_key(
+        self, name: str, role: Role, *, expires_at: datetime | None = None
+    ) -> Steps[NewKey]:
+        """Make an API key; its secret is in the answer and nowhere else."""
+        body = {"name": name, "role": role, "expires_at": _time(expires_at)}
+        reply = yield from _write("POST", "/keys", body, _nothing)
+        return from_plain(NewKey, reply.body)
+
+    def revoke_key(self, key_id: str) -> Steps[Key]:
+        """Make an API key useless at once."""
+        path = f"/keys/{quote(key_id, safe='')}"
+        reply = yield from _write("DELETE", path, None, _nothing, key=None)
+        return from_plain(Key, reply.body)
 
 
 class Runs(Protocol):
@@ -65,7 +404,7 @@ def sync(
     def method(self: Runs, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._run(task(self, *args, **kwargs))
 
-    return method
+    return _signed(method, task)
 
 
 def asynchronous(
@@ -77,4 +416,173 @@ def asynchronous(
     async def method(self: RunsLater, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._run(task(self, *args, **kwargs))
 
+    return _signed(method, task)
+
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def _signed(method: M, task: Callable[..., Any]) -> M:
+    """Give the method the task's parameters, and say that it returns the task's result."""
+    signature = inspect.signature(task)
+    result = str(signature.return_annotation).removeprefix("Steps[").removesuffix("]")
+    method.__signature__ = signature.replace(return_annotation=result)  # type: ignore[attr-defined]
+    method.__annotations__ = {**task.__annotations__, "return": result}
     return method
+
+
+def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
+    reply = yield Request("GET", path, query, repeatable=True)
+    return checked(reply)
+
+
+_MADE = object()
+
+
+def _write(
+    method: str,
+    path: str,
+    body: Any,
+    changes: Subjects,
+    *,
+    key: Any = _MADE,
+    headers: Mapping[str, str] | None = None,
+    repeatable: bool = False,
+) -> Steps[Reply]:
+    """Send a change. With a `key` (None: a new one), sending it twice does it once."""
+    headers = dict(headers or {})
+    if key is not _MADE:
+        headers["Idempotency-Key"] = str(uuid4()) if key is None else key
+        repeatable = True
+    request = Request(
+        method, path, body=body, headers=headers, repeatable=repeatable, changes=changes
+    )
+    reply = yield request
+    return checked(reply)
+
+
+def _release(
+    moves: Sequence[dict[str, Any]], reason: str, if_revision: int | None, key: str | None
+) -> Steps[Release | None]:
+    if if_revision is not None:
+        moves = [{**move, "if_revision": if_revision} for move in moves]
+    named = [(move.get("kind", "prompt"), move.get("name", "")) for move in moves]
+    body = {"moves": moves, "reason": reason}
+    reply = yield from _write("POST", "/releases", body, lambda _: named, key=key)
+    return from_plain(Released, reply.body).release
+
+
+def _target(wanted: Selector) -> Steps[Target]:
+    """What a selector points to now."""
+    if wanted.version is not None:
+        return Target(version=wanted.version)
+    if wanted.alias is None:
+        reply = yield from _get(_path(wanted.kind, wanted.name))
+        return Target(version=from_plain(Artifact, reply.body).newest)
+    reply = yield from _get(_path(wanted.kind, wanted.name, "aliases", wanted.alias))
+    return from_plain(Alias, reply.body).target
+
+
+def _spelled(target: Target) -> dict[str, Any]:
+    if target.version is not None:
+        return {"version": target.version}
+    return {"split": {str(arm.version): arm.weight for arm in target.split}}
+
+
+def _move(given: Mapping[str, Any]) -> dict[str, Any]:
+    move = dict(given)
+    if isinstance(move.get("split"), Mapping):
+        move["split"] = {str(number): weight for number, weight in move["split"].items()}
+    return move
+
+
+def _item(given: Mapping[str, Any]) -> dict[str, Any]:
+    item = dict(given)
+    if "dependencies" in item:
+        item["dependencies"] = to_plain(tuple(item["dependencies"]))
+    return item
+
+
+def _items(cls: type[T], reply: Reply, field: str) -> tuple[T, ...]:
+    """The things of a list that an object has in a field."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    return from_plain(Page[cls], {"items": body.get(field)}).items  # type: ignore[valid-type]
+
+
+def _path(*parts: str | int | None) -> str:
+    return "/artifacts/" + "/".join([quote(str(part), safe="") for part in parts])
+
+
+def _alias_place(selector: str) -> Selector:
+    place = parse_selector(selector)
+    if place.alias is None:
+        raise InvalidName(
+            f"{selector!r} does not name an alias.",
+            code="invalid_selector",
+            hint="Write it as name@alias, for example support/reply@production.",
+            field="selector",
+        )
+    return place
+
+
+def _alias_path(selector: str) -> str:
+    place = _alias_place(selector)
+    return _path(place.kind, place.name, "aliases", place.alias)
+
+
+def _version_place(selector: str, *, required: bool = False) -> Selector:
+    place = parse_selector(selector)
+    if place.alias is not None or (required and place.version is None):
+        raise InvalidName(
+            f"{selector!r} does not name {'a version' if required else 'an artifact or version'}.",
+            code="invalid_selector",
+            hint="Write it as name:7" + ("." if required else ", or as the name alone."),
+            field="selector",
+        )
+    return place
+
+
+def _tag_path(selector: str, key: str) -> tuple[str, Subjects]:
+    place = _version_place(selector)
+    parts = [place.kind, place.name]
+    if place.version is not None:
+        parts += ["versions", str(place.version)]
+    return _path(*parts, "tags", key), _about(place.kind, place.name)
+
+
+def _query(**values: Any) -> tuple[tuple[str, str], ...]:
+    """Parameters as text: None is left out, a sequence repeats the parameter."""
+    pairs = []
+    for name, value in values.items():
+        several = value if isinstance(value, list | tuple) else (value,)
+        pairs += [(name, _written(one)) for one in several if one is not None]
+    return tuple(pairs)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, datetime):
+        return _time(value) or ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _time(at: datetime | None) -> str | None:
+    if at is not None and at.tzinfo is None:
+        raise InvalidInput(
+            f"The time {at.isoformat()} has no zone.",
+            code="invalid_time",
+            hint="Pass an aware datetime, for example datetime.now(UTC).",
+        )
+    text: str | None = to_plain(at)
+    return text
+
+
+def _about(kind: str, name: str) -> Subjects:
+    return lambda _: [(kind, name)]
+
+
+def _moved(body: Any) -> list[tuple[str, str]]:
+    return [(move.kind, move.name) for move in from_plain(Release, body).moves]
+
+
+def _nothing(_: Any) -> list[tuple[str, str]]:
+    return []

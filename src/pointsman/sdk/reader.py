@@ -25,9 +25,9 @@ from pointsman.core.selectors import Selector
 from pointsman.errors import PointsmanError, Unavailable
 from pointsman.sdk import snapshot
 from pointsman.sdk.answers import Ready, RefusedError, ask, fallback_prompt, prompt_selector, ready
-from pointsman.sdk.cache import Answer, Pace, Source, Status
 from pointsman.sdk.calls import Line, Reply, Request, drive
 from pointsman.sdk.holding import Holding
+from pointsman.sdk.knowledge import Answer, Pace, Source, Status
 
 if TYPE_CHECKING:
     from pointsman.sdk.follow import Follower
@@ -76,6 +76,11 @@ class Flight:
         self.line = Line()
         self.done: Future[PointsmanError | None] = Future()
         self.done.set_running_or_notify_cancel()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is over, or for so many seconds."""
+        with suppress(TimeoutError):
+            self.done.result(seconds)
 
     def start(self, run: Callable[[Flight], None]) -> None:
         """Run on a thread of its own; here and now if there can't be another."""
@@ -218,7 +223,7 @@ class Reader:
         """Made when it is first needed: loading its modules takes longer than a request."""
         transport = self._transport
         if transport is None:
-            from pointsman.sdk.transport import Transport  # noqa: PLC0415
+            from pointsman.sdk.transport import Transport
 
             transport = self._transport = Transport(self.settings.url, self.settings.key)
         return transport
@@ -233,15 +238,16 @@ class Reader:
         """Have what is held kept right, by threads that are started at the first use."""
         if self._follower is not None or self.closed:
             return
-        from pointsman.sdk.follow import Follower  # noqa: PLC0415
+        from pointsman.sdk.follow import Follower
 
         for selector in self.settings.preload:
             self.holding.track(selector)
+        follower = Follower(self)
         with self.holding.lock:
-            if self._follower is not None or self.closed:
-                return
-            follower = self._follower = Follower(self)
-        follower.start()
+            if self._follower is None and not self.closed:
+                self._follower = follower
+        if self._follower is follower:
+            follower.start()
 
     def poke(self) -> None:
         """Have the follower look at what there is to do."""
@@ -261,8 +267,7 @@ class Reader:
             follower.stop(wait)
         deadline = time.monotonic() + wait
         for flight in flights:
-            with suppress(TimeoutError):
-                flight.done.result(max(0.0, deadline - time.monotonic()))
+            flight.wait(max(0.0, deadline - time.monotonic()))
         self.save()
         if self._transport is not None:
             self._transport.close()

@@ -33,8 +33,8 @@ from pointsman.core.plain import to_plain
 from pointsman.core.selectors import Selector
 from pointsman.core.vocabulary import Resolution
 from pointsman.errors import IntegrityError, InvalidInput, PointsmanError, Unavailable
-from pointsman.sdk.answers import prompt_selector, read_resolution
-from pointsman.sdk.cache import Answer, Source
+from pointsman.sdk.answers import arm_of, prompt_selector, read_resolution
+from pointsman.sdk.knowledge import Answer, Source
 
 FORMAT = "pointsman snapshot"
 VERSION = 1
@@ -97,9 +97,11 @@ def merge(path: Path, answers: Mapping[str, Answer], removed: Iterable[str], now
     """
     kept: dict[str, Answer] = {}
     with suppress(OSError):
-        for name, answer in load(path, "disk").answers.items():
-            if name not in removed and answer.asked_at > now - KEPT:
-                kept[name] = answer
+        kept = dict(load(path, "disk").answers)
+    for name in [name for name, one in kept.items() if one.asked_at < now - KEPT]:
+        del kept[name]
+    for name in removed:
+        kept.pop(name, None)
     for name, answer in answers.items():
         other = kept.get(name)
         if other is None or not is_newer(other, answer):
@@ -122,7 +124,6 @@ def write_bundle(path: str | os.PathLike[str], resolutions: Iterable[Resolution]
     Raises `InvalidInput` if one of those is missing, or a resolution is not of a prompt;
     `Unavailable` if the file can't be written.
     """
-    now = time.time()
     given = {resolution.selector: resolution for resolution in resolutions}
     answers = {}
     for resolution in given.values():
@@ -137,9 +138,15 @@ def write_bundle(path: str | os.PathLike[str], resolutions: Iterable[Resolution]
                     hint=f"Resolve {pinned} too and pass both.",
                     field="resolutions",
                 )
-            why = replace(resolution.why, includes=given[pinned].why.includes)
-            arms[arm.version] = replace(given[pinned], selector=str(selector), why=why)
-        answers[str(selector)] = Answer(resolution, arms, {}, None, "", now, "bundle")
+            arms[arm.version] = arm_of(resolution, given[pinned])
+        answers[str(selector)] = Answer(resolution, arms, {}, None, "", 0.0, "bundle")
+    write_answers(path, answers)
+
+
+def write_answers(path: str | os.PathLike[str], answers: Mapping[str, Answer]) -> None:
+    """`write_bundle` for what a client holds."""
+    now = time.time()
+    answers = {name: replace(answer, asked_at=now) for name, answer in answers.items()}
     try:
         _replace(Path(path), _document(answers), mode=0o644)
     except OSError as error:

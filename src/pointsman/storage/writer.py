@@ -11,6 +11,7 @@ thread of the writer's own.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ Done = Callable[[Any, BaseException | None], None]
 Listener = Callable[[Sequence[tuple[int, Line]]], None]
 
 MAX_BATCH = 256
+_log = logging.getLogger(__name__)
 
 
 class Batch(Protocol):
@@ -62,6 +64,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._ended = False
 
     def on_commit(self, listener: Listener) -> None:
         """Call `listener` with what each commit appended, before its writers are answered."""
@@ -99,10 +102,11 @@ class Writer:
         with self._lead:
             while self._waiting:
                 self._carry_out_batch()
+            self._ended = True
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise Unavailable("The registry is closed.", code="closed")
+            raise _closed()
 
     def _start(self) -> None:
         with self._starting:
@@ -151,6 +155,8 @@ class Writer:
         # other; among changes to one project, first come is first served.
         jobs.sort(key=lambda job: job.project_id)
         try:
+            if self._ended:  # they came while the writer was closing
+                raise _closed()
             batch = self._begin()
         except BaseException as error:
             for job in jobs:
@@ -193,7 +199,11 @@ class Writer:
         batch.commit()
         if records.appended:
             for listener in self._listeners:
-                listener(records.appended)
+                try:
+                    listener(records.appended)
+                except Exception:
+                    # It is durable: whoever waits for it must not be told otherwise.
+                    _log.exception("A listener failed to take in a commit")
 
 
 class _Job:
@@ -215,13 +225,21 @@ class _Job:
 
     def finish(self, result: Any, error: BaseException | None) -> None:
         self.result, self.error, self.done = result, error, True
-        if self.callback is not None:
-            self.callback(result, error)
-        else:
+        if self.callback is None:
             self.wake()
+            return
+        try:
+            self.callback(result, error)
+        except Exception:
+            # Others of the same commit still wait for their answers.
+            _log.exception("The callback of a change failed")
 
     def wake(self) -> None:
         # Two wakers may come (the answer, and the offer to lead): one wake-up serves both,
         # as whoever wakes looks at everything again.
         with suppress(RuntimeError):
             self.answered.release()
+
+
+def _closed() -> Unavailable:
+    return Unavailable("The registry is closed.", code="closed")

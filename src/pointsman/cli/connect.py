@@ -1,0 +1,324 @@
+"""Which registry a command talks to: a server, a folder, or a database.
+
+What is named on the command line counts before what is in the environment. A server speaks
+HTTP; a folder or database is opened in this very process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from pointsman.cli.output import Output
+from pointsman.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from pointsman.core.canonical import JSON
+    from pointsman.core.diff import ContentDiff
+    from pointsman.core.vocabulary import (
+        Alias,
+        Artifact,
+        Dependency,
+        Diagnosis,
+        Difference,
+        Entry,
+        Key,
+        NewKey,
+        Page,
+        Published,
+        Release,
+        Resolution,
+        Role,
+        Version,
+    )
+
+LOCAL = "http://127.0.0.1:8080"
+"""Where a server listens unless told otherwise."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Registry(Protocol):
+    """What commands ask for: the vocabulary that client and embedded registry share."""
+
+    def resolve(
+        self, selector: str, *, at: datetime | None = None, key: str | None = None
+    ) -> Resolution: ...
+    def artifact(self, name: str, *, kind: str = "prompt") -> Artifact: ...
+    def search(
+        self,
+        *,
+        kind: str | None = None,
+        folder: str = "",
+        name: str = "",
+        text: str = "",
+        tags: str = "",
+        with_aliases: Sequence[str] = (),
+        without_aliases: Sequence[str] = (),
+        author: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        archived: bool | None = False,
+        order: str = "name",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Artifact]: ...
+    def version(self, selector: str) -> Version: ...
+    def versions(
+        self, name: str, *, kind: str = "prompt", limit: int = 50, cursor: str | None = None
+    ) -> Page[Version]: ...
+    def alias(self, selector: str) -> Alias: ...
+    def diff(self, before: str, after: str) -> ContentDiff: ...
+    def find_release(self, number: int) -> Release: ...
+    def history(
+        self,
+        selector: str = "",
+        *,
+        types: Sequence[str] = (),
+        actor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Entry]: ...
+    def entries(self, after: int = 0, *, limit: int = 1_000) -> Page[Entry]: ...
+    def differences(self, before: datetime, after: datetime) -> tuple[Difference, ...]: ...
+    def doctor(self) -> Diagnosis: ...
+    def publish(
+        self,
+        name: str,
+        content: JSON,
+        *,
+        kind: str = "prompt",
+        message: str = "",
+        tags: Mapping[str, str] | None = None,
+        aliases: Sequence[str] = (),
+        dependencies: Sequence[Dependency] = (),
+        reason: str = "",
+        if_changed: bool = False,
+        if_newest: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Published: ...
+    def publish_many(
+        self, items: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> tuple[Published, ...]: ...
+    def set_tag(self, selector: str, key: str, value: str) -> None: ...
+    def delete_tag(self, selector: str, key: str) -> None: ...
+    def archive(self, name: str, *, kind: str = "prompt") -> Artifact: ...
+    def restore(self, name: str, *, kind: str = "prompt") -> Artifact: ...
+    def tombstone(self, selector: str, *, reason: str) -> Version: ...
+    def promote(
+        self,
+        selector: str,
+        alias: str,
+        *,
+        reason: str = "",
+        if_revision: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Release | None: ...
+    def split(
+        self,
+        name: str,
+        alias: str,
+        weights: Mapping[int, int],
+        *,
+        kind: str = "prompt",
+        reason: str = "",
+        if_revision: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Release | None: ...
+    def release(
+        self,
+        moves: Sequence[Mapping[str, Any]],
+        *,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> Release | None: ...
+    def delete_alias(
+        self, selector: str, *, reason: str = "", if_revision: int | None = None
+    ) -> Release | None: ...
+    def rollback(
+        self, selector: str, *, reason: str = "", if_revision: int | None = None
+    ) -> Release: ...
+    def rollback_release(self, number: int, *, reason: str = "") -> Release: ...
+    def keys(self) -> tuple[Key, ...]: ...
+    def create_key(
+        self, name: str, role: Role, *, expires_at: datetime | None = None
+    ) -> NewKey: ...
+    def revoke_key(self, key_id: str) -> Key: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *problem: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a registry is. A server if `url` is set, else a database or a folder."""
+
+    url: str = ""
+    key: str = ""
+    data: str = ""
+    database: str = ""
+
+    def __str__(self) -> str:
+        """What people may read: without key and password."""
+        return self.url or (told_database(self.database) if self.database else self.data)
+
+
+def place_options(*, server: bool = True) -> Callable[[F], F]:
+    """The options that say where a registry is."""
+
+    def add(function: F) -> F:
+        function = click.option(
+            "--database",
+            metavar="URL",
+            help="A PostgreSQL database. [env: POINTSMAN_DATABASE]",
+        )(function)
+        function = click.option(
+            "--data", metavar="FOLDER", help="A folder on this machine. [env: POINTSMAN_DATA]"
+        )(function)
+        if server:
+            function = click.option(
+                "--key",
+                "api_key",
+                metavar="KEY",
+                help="The key for the server; better in the environment. [env: POINTSMAN_API_KEY]",
+            )(function)
+            function = click.option(
+                "--url", metavar="URL", help="The server. [env: POINTSMAN_URL]"
+            )(function)
+        return function
+
+    return add
+
+
+def with_output(function: F) -> F:
+    """Add `--json`, and give the command its `Output` as `out`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+    @wraps(function)
+    def run(*args: Any, as_json: bool, **rest: Any) -> Any:
+        return function(*args, out=Output(as_json), **rest)
+
+    return run  # type: ignore[return-value]
+
+
+def with_registry(*, makes: bool = False) -> Callable[[F], F]:
+    """Give a command its registry, its output, and the options that choose them.
+
+    `makes` tells that the command may start a registry in a folder that has none.
+    """
+
+    def wrap(function: F) -> F:
+        @place_options()
+        @with_output
+        @wraps(function)
+        def run(
+            *,
+            url: str | None,
+            api_key: str | None,
+            data: str | None,
+            database: str | None,
+            **rest: Any,
+        ) -> Any:
+            place = find_place(url, api_key, data, database)
+            with connect(place, makes=makes) as registry:
+                return function(registry=registry, **rest)
+
+        return run  # type: ignore[return-value]
+
+    return wrap
+
+
+def find_place(url: str | None, key: str | None, data: str | None, database: str | None) -> Place:
+    """Where the options and the environment say that the registry is.
+
+    Raises `click.UsageError` if they say nothing, or more than one thing.
+    """
+    given = [
+        name
+        for name, value in (("--url", url), ("--data", data), ("--database", database))
+        if value
+    ]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} name different registries. Choose one.")
+    environ = os.environ
+    key = key or environ.get("POINTSMAN_API_KEY", "")
+    if not given:
+        url = environ.get("POINTSMAN_URL")
+        if not url:
+            database = environ.get("POINTSMAN_DATABASE")
+        if not url and not database:
+            data = environ.get("POINTSMAN_DATA")
+        if not (url or database or data) and key:
+            url = LOCAL
+    if url:
+        if not key:
+            raise click.UsageError(
+                f"{url} wants a key. Set POINTSMAN_API_KEY (or --key) to one; "
+                "`pointsman key create` makes them."
+            )
+        return Place(url=url, key=key)
+    if database or data:
+        return Place(database=database or "", data=data or "")
+    raise click.UsageError(
+        "Which registry? Name one:\n"
+        "  a server:   POINTSMAN_URL and POINTSMAN_API_KEY in the environment (or --url, --key)\n"
+        "  a folder:   POINTSMAN_DATA (or --data)\n"
+        "  a database: POINTSMAN_DATABASE (or --database)\n"
+        "`pointsman serve` starts a server on this machine."
+    )
+
+
+def connect(place: Place, *, makes: bool = False) -> Registry:
+    """The registry at a place. Close it when done.
+
+    Raises `NotFound` if there is none in the folder, and it is not to be made.
+    """
+    if place.url:
+        from pointsman.sdk import client
+
+        return client.Client(place.url, place.key)
+    if place.data and not makes:
+        _check_exists(Path(place.data))
+    try:
+        from pointsman import compose
+    except ModuleNotFoundError as error:
+        raise _needs_server(error) from error
+    return compose.Registry.open(place.data or None, database=place.database or None, via="cli")
+
+
+def told_database(url: str) -> str:
+    """A database's URL as people may read it: host and name, nothing secret."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    except ValueError:
+        return "the database"
+
+
+def _check_exists(folder: Path) -> None:
+    if not (folder / "registry.db").exists():
+        raise NotFound(
+            f"There is no registry in {str(folder)!r}.",
+            code="no_registry",
+            hint="Check the folder's name. `pointsman serve --data` and `pointsman publish` "
+            "start a new one.",
+            field="data",
+        )
+
+
+def _needs_server(error: ModuleNotFoundError) -> InvalidInput:
+    return InvalidInput(
+        f"To open a folder or a database takes the package {error.name}, which is not installed.",
+        code="missing_extra",
+        hint='Install it with: pip install "pointsman[server]"; or ask a server, with --url.',
+    )

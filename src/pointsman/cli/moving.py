@@ -1,0 +1,57 @@
+"""What all commands that move aliases share: their options, and how they tell what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pointsman.cli.output import Output
+
+if TYPE_CHECKING:
+    from pointsman.core.vocabulary import Move, Release, Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+reason_option: Callable[[F], F] = click.option(
+    "-m", "--reason", "--message", "reason", default="", metavar="WHY", help="Why; kept on record."
+)
+revision_option: Callable[[F], F] = click.option(
+    "--if-revision",
+    type=int,
+    metavar="N",
+    help="Only if the alias is at this revision (0: if there is no such alias yet).",
+)
+
+
+def tell_release(out: Output, release: Release | None, *, already: str) -> None:
+    """Say what replaced what, or that there was nothing to do."""
+    if out.as_json:
+        out.data({"release": release})
+        return
+    if release is None:
+        out.line(already)
+        return
+    for move in release.moves:
+        out.line(told_move(move))
+    undone = f", undoing release {release.undoes}" if release.undoes else ""
+    why = f": {release.reason}" if release.reason else ""
+    out.line(f"Release {release.number}{undone}{why}", dim=True)
+
+
+def told_move(move: Move) -> str:
+    """``support/reply@production: version 6 → version 7 (revision 3)``."""
+    name = place_of(move.kind, move.name)
+    arrow = f"{told_target(move.before)} → {told_target(move.to)}"
+    return f"{name}@{move.alias}: {arrow} (revision {move.revision})"
+
+
+def told_target(target: Target | None) -> str:
+    """Where an alias points, or that it doesn't."""
+    return "nothing" if target is None else str(target)
+
+
+def place_of(kind: str, name: str) -> str:
+    """An artifact as a selector."""
+    return name if kind == "prompt" else f"{kind}:{name}"

@@ -1,0 +1,36 @@
+"""`pointsman promote`: ship a version by pointing an alias to it."""
+
+from __future__ import annotations
+
+import click
+
+from pointsman.cli.connect import Registry, with_registry
+from pointsman.cli.moving import reason_option, revision_option, tell_release
+from pointsman.cli.output import Output
+
+
+@click.command("promote")
+@click.argument("selector")
+@click.argument("alias")
+@reason_option
+@revision_option
+@with_registry()
+def promote_command(
+    *,
+    registry: Registry,
+    out: Output,
+    selector: str,
+    alias: str,
+    reason: str,
+    if_revision: int | None,
+) -> None:
+    """Point ALIAS to the version that SELECTOR means now.
+
+    \b
+    Examples:
+      pointsman promote support/reply:7 production -m "fewer refusals"
+      pointsman promote support/reply@staging production -m "passed the checks"
+      pointsman promote support/reply canary
+    """
+    release = registry.promote(selector, alias, reason=reason, if_revision=if_revision)
+    tell_release(out, release, already=f"{alias} points there already.")

@@ -1,0 +1,125 @@
+"""`pointsman serve`: a server in this process."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+
+import click
+
+from pointsman.cli.connect import Place, place_options, with_output
+from pointsman.cli.output import Output
+from pointsman.errors import InvalidInput
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8080, show_default=True, help="The port to listen on; 0 takes a free one."
+)
+@place_options(server=False)
+@with_output
+def serve_command(
+    *, out: Output, host: str, port: int, data: str | None, database: str | None
+) -> None:
+    """Serve a registry over HTTP until stopped.
+
+    Everything is kept in the folder --data (./data unless told otherwise), or in a PostgreSQL
+    database, which many servers can share.
+
+    The first start makes an admin key and prints it this once. For automation, set
+    POINTSMAN_BOOTSTRAP_KEY to a key made by `pointsman key generate`: it becomes the first
+    key of an empty registry, and is not printed.
+
+    \b
+    Examples:
+      pointsman serve
+      pointsman serve --host 0.0.0.0 --data /var/lib/pointsman
+      pointsman serve --database postgresql://pointsman@db.example.org/pointsman
+    """
+    place = _place(data, database)
+    try:
+        from pointsman.compose import open_store
+        from pointsman.server import Server, Service
+    except ModuleNotFoundError as error:
+        raise InvalidInput(
+            f"The server needs the package {error.name}, which is not installed.",
+            code="missing_extra",
+            hint='Install it with: pip install "pointsman[server]"',
+        ) from error
+
+    _log_to_stderr()
+    service = Service(open_store(place.data or None, place.database or None))
+    try:
+        # Listen first: a key made before a start that fails would never be seen.
+        server = Server(service, host, port)
+        given = os.environ.get("POINTSMAN_BOOTSTRAP_KEY") or None
+        secret = service.bootstrap(given)
+        made = None if given else secret
+        if not _is_loopback(host):
+            out.note(_UNENCRYPTED.format(host=host))
+        if made and not out.as_json:
+            # At once: should the start be cut short here, the key has been seen.
+            click.echo(_FIRST_START.format(place=place, secret=made, url=server.url))
+        server.run(lambda: _announce(out, server.url, place, made))
+    finally:
+        service.close()
+
+
+def _place(data: str | None, database: str | None) -> Place:
+    if data and database:
+        raise click.UsageError("--data and --database name different registries. Choose one.")
+    if not data and not database:
+        database = os.environ.get("POINTSMAN_DATABASE")
+        data = None if database else os.environ.get("POINTSMAN_DATA") or "data"
+    return Place(data=data or "", database=database or "")
+
+
+def _announce(out: Output, url: str, place: Place, secret: str | None) -> None:
+    """Say that requests are answered."""
+    if out.as_json:
+        ready = {"url": url, "place": str(place)}
+        click.echo(json.dumps({**ready, "admin_key": secret} if secret else ready))
+    else:
+        click.echo(f"Serving {place} at {url} (Ctrl-C stops it)")
+    sys.stdout.flush()
+
+
+_FIRST_START = """\
+This is the first start: {place} is new. Here is the key of its first admin. It is shown this
+once and kept nowhere, so put it where you keep secrets:
+
+    {secret}
+
+To use it in a shell:
+
+    export POINTSMAN_URL={url}
+    export POINTSMAN_API_KEY={secret}
+    pointsman key create my-app --role viewer
+
+Whoever loses it makes another on this machine: pointsman key create, with --data or --database.
+"""
+
+_UNENCRYPTED = (
+    "Warning: {host} can be reached from other machines, and keys travel unencrypted.\n"
+    "Put something that speaks TLS in front, or listen on 127.0.0.1."
+)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )

@@ -1,0 +1,155 @@
+"""`AsyncClient`: `Client` for programs that run on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pointsman.core.prompt import Prompt
+from pointsman.sdk import snapshot as snapshots
+from pointsman.sdk.calls import Steps, drive
+from pointsman.sdk.client import TIMEOUT, send, settings_of
+from pointsman.sdk.knowledge import REFRESH, Status
+from pointsman.sdk.manage import Tasks, asynchronous
+from pointsman.sdk.reader import Change, Reader, Waits
+
+T = TypeVar("T")
+
+THREADS = 8
+"""How many tasks of one client are under way at a time; more wait for their turn."""
+
+
+class AsyncClient:
+    """`Client`, to be awaited: the same parameters, methods and promises.
+
+    ::
+
+        async with AsyncClient() as client:
+            prompt = await client.get("support/reply@production")
+
+    What is held is given without leaving the event loop. Whatever takes time is done on
+    threads, so that the loop never waits. It may be used from several loops.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        project: str | None = None,
+        timeout: float = TIMEOUT,
+        refresh: float = REFRESH,
+        snapshot: str | os.PathLike[str] | bool = True,
+        bundle: str | os.PathLike[str] | None = None,
+        preload: Iterable[str] = (),
+        follow: bool = True,
+    ) -> None:
+        settings = settings_of(
+            url, key, project, timeout, refresh, snapshot, bundle, preload, follow=follow
+        )
+        self._reader = Reader(settings)
+        self._held = self._reader.holding.held
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="pointsman-task")
+        self._finish = weakref.finalize(self, self._reader.close)
+
+    async def get(self, selector: str, *, key: str | None = None, fallback: Any = None) -> Prompt:
+        """The prompt that a selector means now; see `Client.get`."""
+        try:
+            return self._held[selector]
+        except KeyError:
+            return await _wait(self._reader.get(selector, key, fallback))
+
+    async def wait_ready(self, timeout: float = TIMEOUT) -> bool:
+        """Wait until what is preloaded has been asked for; see `Client.wait_ready`."""
+        return await _wait(self._reader.ready(timeout))
+
+    def on_change(
+        self, callback: Callable[[Change], object], selector: str | None = None
+    ) -> Callable[[], None]:
+        """Call back when a selector has come to mean another version; see `Client.on_change`.
+
+        The callback runs on a background thread: use ``loop.call_soon_threadsafe`` in it.
+        """
+        return self._reader.on_change(callback, selector)
+
+    def status(self, selector: str | None = None) -> Status:
+        """How up to date a selector is, or the worst of all that are held. Never waits."""
+        return self._reader.status(selector)
+
+    async def write_bundle(self, path: str | os.PathLike[str], selectors: Sequence[str]) -> None:
+        """Write what these selectors mean now into a file; see `Client.write_bundle`."""
+        answers = await _wait(self._reader.answers(selectors))
+        await asyncio.to_thread(snapshots.write_answers, path, answers)
+
+    async def close(self) -> None:
+        """Stop following and let go of connections. What is held can still be read."""
+        self._finish.detach()
+        await asyncio.to_thread(self._reader.close, 2.0)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient {self._reader.settings.url}>"
+
+    resolve = asynchronous(Tasks.resolve)
+    artifact = asynchronous(Tasks.artifact)
+    search = asynchronous(Tasks.search)
+    version = asynchronous(Tasks.version)
+    versions = asynchronous(Tasks.versions)
+    alias = asynchronous(Tasks.alias)
+    diff = asynchronous(Tasks.diff)
+    releases = asynchronous(Tasks.releases)
+    find_release = asynchronous(Tasks.find_release)
+    history = asynchronous(Tasks.history)
+    entries = asynchronous(Tasks.entries)
+    differences = asynchronous(Tasks.differences)
+    doctor = asynchronous(Tasks.doctor)
+    publish = asynchronous(Tasks.publish)
+    publish_many = asynchronous(Tasks.publish_many)
+    set_tag = asynchronous(Tasks.set_tag)
+    delete_tag = asynchronous(Tasks.delete_tag)
+    archive = asynchronous(Tasks.archive)
+    restore = asynchronous(Tasks.restore)
+    tombstone = asynchronous(Tasks.tombstone)
+    promote = asynchronous(Tasks.promote)
+    split = asynchronous(Tasks.split)
+    release = asynchronous(Tasks.release)
+    delete_alias = asynchronous(Tasks.delete_alias)
+    rollback = asynchronous(Tasks.rollback)
+    rollback_release = asynchronous(Tasks.rollback_release)
+    keys = asynchronous(Tasks.keys)
+    create_key = asynchronous(Tasks.create_key)
+    revoke_key = asynchronous(Tasks.revoke_key)
+
+    async def _run(self, steps: Steps[T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, lambda: drive(steps, lambda request: send(self._reader, request))
+        )
+
+
+async def _wait(waits: Waits[T]) -> T:
+    """Wait for what a read says to wait for, without holding up the event loop."""
+    try:
+        while True:
+            flight, seconds = next(waits)
+            # The flight goes on if its waiter is cancelled: others may be waiting for it.
+            await asyncio.wait([asyncio.wrap_future(flight.done)], timeout=seconds)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
