@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pointsman.app.ports import ArtifactRow, ProjectRow, Reader, Store, Transaction
-from pointsman.core.canonical import canonical_json
 from pointsman.core.journal import Line, follow
 from pointsman.core.plain import from_plain, to_plain
 from pointsman.core.policy import Actor, may
@@ -21,6 +20,10 @@ from pointsman.core.vocabulary import Verb
 from pointsman.errors import Conflict, InvalidInput, NotFound
 
 T = TypeVar("T")
+
+# Facts are our own: text, whole numbers, lists, None, keys in ASCII. For those, and without
+# looking first, this is the canonical form.
+_fact = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 DEFAULT_PROJECT = "default"
 MAX_IDEMPOTENCY_KEY = 255
@@ -96,7 +99,7 @@ class Work(View):
             actor=actor.id,
             by=actor.name,
             via=actor.via,
-            data=canonical_json(data),
+            data=_fact(data),
             artifact=artifact,
             alias=alias,
         )

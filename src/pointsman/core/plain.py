@@ -75,9 +75,10 @@ def _reader(hint: Any) -> Read:
 
 
 def _object_reader(hint: Any) -> Read:
-    cls: Any = get_origin(hint) or hint
+    cls = get_origin(hint) or hint
     if not is_dataclass(cls):
         raise TypeError(f"{hint} is not part of the vocabulary")
+    make: Any = cls
     hints = get_type_hints(cls)
     bound = dict(zip(getattr(cls, "__parameters__", ()), get_args(hint), strict=False))
     readers = {}
@@ -91,7 +92,7 @@ def _object_reader(hint: Any) -> Read:
         missing = required - value.keys()
         if missing:
             raise KeyError(*sorted(missing))
-        return cls(**{name: read(value[name]) for name, read in readers.items() if name in value})
+        return make(**{name: read(value[name]) for name, read in readers.items() if name in value})
 
     return read
 

@@ -77,7 +77,8 @@ class Cache:
         self._random = random
         self._slots: dict[str, _Slot] = {}
         self._about: dict[Subject, set[str]] = {}
-        self._epoch_at = float("-inf")
+        self._adopted_at = float("-inf")
+        self._replaced_at = float("-inf")
         self._failures = 0
         self._paused_until = float("-inf")
 
@@ -330,18 +331,19 @@ class Cache:
         if epoch == self.epoch:
             return True
         if not epoch:
-            return asked_at >= self._epoch_at
-        if self.epoch and (self.connected or asked_at < self._epoch_at):
-            return False
+            return asked_at > self._replaced_at
+        if self.epoch and (self.connected or asked_at <= self._adopted_at):
+            return False  # it is from before the present journal was heard of, most likely
         self._adopt(epoch)
         return True
 
     def _adopt(self, epoch: str, *, force: bool = False) -> None:
         """Another journal has taken the old one's place: its numbers begin anew."""
         first, self.epoch, self.position = not self.epoch, epoch, None
+        now = self._adopted_at = self._clock()
         if first and not force:
             return
-        now = self._epoch_at = self._clock()
+        self._replaced_at = now
         for slot in self._slots.values():
             slot.wanted, slot.suspect_at, slot.due_at = 0, now, now
             if force and slot.answer:

@@ -52,7 +52,11 @@ class PostgresStore:
         self._listen_lock = threading.Lock()
         with _explained():
             connection = self._connect()
-            _prepare(connection)
+            try:
+                _prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
             self._writing = connection
         self._writer = Writer(self._begin)
 

@@ -35,3 +35,15 @@ BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
 CREATE TRIGGER content_has_no_replace BEFORE INSERT ON content
 WHEN EXISTS (SELECT 1 FROM content WHERE entry_id = NEW.entry_id)
 BEGIN SELECT RAISE(ABORT, 'content is immutable'); END;
+CREATE TRIGGER tombstone_has_no_replace BEFORE INSERT ON tombstone
+WHEN EXISTS (
+    SELECT 1 FROM tombstone
+    WHERE (artifact_id = NEW.artifact_id AND number = NEW.number) OR entry_id = NEW.entry_id
+)
+BEGIN SELECT RAISE(ABORT, 'tombstones are immutable'); END;
+CREATE TRIGGER dependency_has_no_replace BEFORE INSERT ON dependency
+WHEN EXISTS (
+    SELECT 1 FROM dependency
+    WHERE artifact_id = NEW.artifact_id AND number = NEW.number AND position = NEW.position
+)
+BEGIN SELECT RAISE(ABORT, 'dependencies are immutable'); END;
