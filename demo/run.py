@@ -34,6 +34,7 @@ PLACE = HERE.parent / ".demo"
 FOLDER = "community"
 BULK = 500
 IN_PRODUCTION = 300
+WATCHED = f"{FOLDER}/code-review-assistant"
 
 
 class Server:
@@ -181,7 +182,8 @@ def put_into_production(registry: Client, newest: dict[str, int]) -> str:
     for start in range(0, len(moves), BULK):
         registry.release(moves[start : start + BULK], reason="First release")
     say(f"  released   {len(live)} to production and {len(several)} to staging, with a reason")
-    return f"{several[0]}@production"
+    watched = WATCHED if WATCHED in several else several[0]
+    return f"{watched}@production"
 
 
 def ship_and_return(registry: Client, server: Server, selector: str) -> None:
@@ -230,7 +232,10 @@ def ship_and_return(registry: Client, server: Server, selector: str) -> None:
         registry.promote(f"{name}@staging", alias, reason="Shortened; trying again")
         acknowledged = time.monotonic()
         seen = application.wait_for("changed", selector=selector)
-        say(f"  promoted   version {seen['to']}: the application had it {_ms(seen, acknowledged)}")
+        say(
+            f"  promoted   version {seen['to']}: the application, which had to find the server "
+            f"again first, had it {_ms(seen, acknowledged)}"
+        )
         total = application.wait_for("count")
         say(f"\n  in all     {total['reads']:,} reads, {total['failures']} failed reads")
         if total["failures"]:
@@ -274,7 +279,7 @@ def stay(server: Server) -> None:
 def histories(source: Path) -> Iterator[dict[str, Any]]:
     """Each version of each prompt in the file, ready to publish, oldest first."""
     taken: set[str] = set()
-    for line in source.read_text("utf-8").splitlines():
+    for line in source.read_text("utf-8").rstrip("\n").split("\n"):
         prompt = json.loads(line)
         name = free_name(prompt["title"], taken)
         for version in prompt["versions"]:
