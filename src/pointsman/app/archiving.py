@@ -47,7 +47,9 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
             f"{name} has no version {number}.", code="version_not_found", field="version"
         )
     if work.tx.tombstone(artifact.id, number) is not None:
-        raise Conflict(f"The content of {name}:{number} is removed already.", code="tombstoned")
+        raise Conflict(
+            f"The content of {name}:{number} is removed already.", code="already_removed"
+        )
     pointing = [
         alias.name
         for alias in work.tx.aliases(artifact.id)

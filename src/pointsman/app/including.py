@@ -19,7 +19,7 @@ from pointsman.core.composition import Included as Ingredient
 from pointsman.core.content import Content, PromptContent, restore_prompt
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Dependency, Included, Relation
-from pointsman.errors import Conflict, InvalidContent, InvalidInput, NotFound, TooLarge
+from pointsman.errors import Conflict, Gone, InvalidContent, InvalidInput, NotFound, TooLarge
 
 MAX_DEPENDENCIES = 200
 
@@ -103,7 +103,7 @@ def check_shape_kept(work: Work, artifact: ArtifactRow, shape: str | None) -> No
         raise InvalidContent(
             f"{artifact.name} can't change from {before.shape} to {shape}: "
             f"{', '.join(users[:5])} include its newest version.",
-            code="included_elsewhere",
+            code="shape_changed",
             hint="Keep the format and its being text or chat, or publish under another name.",
             field="content",
         )
@@ -153,7 +153,7 @@ def compose_content(
         version, alias = find_version(view, artifact, selector, at)
         body = view.reader.content(artifact.id, version.number)
         if body is None:
-            raise NotFound(
+            raise Gone(
                 f"The content of {artifact.name}:{version.number} was removed.",
                 code="tombstoned",
             )

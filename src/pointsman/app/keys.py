@@ -129,7 +129,10 @@ def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None)
         )
     if expires_at is not None and expires_at <= work.now:
         raise InvalidInput(
-            "The key would have expired already.", code="invalid_expiry", field="expires_at"
+            "The key would have expired already.",
+            code="invalid_expiry",
+            hint="Give a time to come, or none for a key that lasts.",
+            field="expires_at",
         )
     form = _FORM.fullmatch(secret)
     assert form is not None, "callers pass keys of the right form"

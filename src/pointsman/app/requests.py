@@ -92,7 +92,15 @@ def target(
     if version is not None:
         return single(check_version_number(version))
     if weights is not None:
-        return split({_number(number): weight for number, weight in weights.items()})
+        arms = {_number(number): weight for number, weight in weights.items()}
+        if len(arms) != len(weights):
+            raise InvalidInput(
+                "The split names a version twice.",
+                code="invalid_split",
+                hint="Give each version one weight.",
+                field="split",
+            )
+        return split(arms)
     return None
 
 
@@ -136,7 +144,7 @@ def search_query(
 
 
 def _number(text: Any) -> int:
-    if isinstance(text, str) and text.isdecimal() and len(text) < 12:
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 12:
         return check_version_number(int(text), field="split")
     return check_version_number(text, field="split")
 

@@ -229,7 +229,7 @@ def with_registry(*, makes: bool = False) -> Callable[[F], F]:
             **rest: Any,
         ) -> Any:
             place = find_place(url, api_key, data, database)
-            with connect(place, makes=makes) as registry:
+            with connect(place, makes=makes and not rest.get("dry_run")) as registry:
                 return function(registry=registry, **rest)
 
         return run  # type: ignore[return-value]
@@ -285,7 +285,8 @@ def connect(place: Place, *, makes: bool = False) -> Registry:
     if place.url:
         from pointsman.sdk import client
 
-        return client.Client(place.url, place.key)
+        # One command asks a few times and ends: nothing is worth following or keeping.
+        return client.Client(place.url, place.key, snapshot=False, follow=False)
     if place.data and not makes:
         _check_exists(Path(place.data))
     try:

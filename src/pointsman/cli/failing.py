@@ -10,6 +10,7 @@ import click
 from pointsman.cli.output import colours, visible
 from pointsman.errors import (
     Conflict,
+    IntegrityError,
     NotFound,
     PointsmanError,
     Reason,
@@ -58,7 +59,8 @@ def _block(error: PointsmanError) -> str:
     told = {reason.hint for reason in error.reasons} if len(lines) > 1 else set()
     if error.hint and error.hint not in told:
         lines.append(f"{click.style('Hint:', bold=True)} {visible(error.hint)}")
-    if request_id := error.details.get("request_id"):
+    request_id = error.details.get("request_id")
+    if request_id and isinstance(error, (IntegrityError, Unavailable)):
         lines.append(click.style(f"Request {visible(str(request_id))}", dim=True))
     return "\n".join(lines)
 

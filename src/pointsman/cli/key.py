@@ -13,7 +13,7 @@ from pointsman.cli.times import exactly, when
 _ROLES = ("viewer", "editor", "releaser", "admin")
 
 
-@click.group("key")
+@click.group("key", short_help="Make, list and revoke API keys.")
 def key_command() -> None:
     """Make, list and revoke API keys."""
 

@@ -55,3 +55,37 @@ def told_target(target: Target | None) -> str:
 def place_of(kind: str, name: str) -> str:
     """An artifact as a selector."""
     return name if kind == "prompt" else f"{kind}:{name}"
+
+
+def short_target(target: Target | None) -> str:
+    """``7``, or ``7 (90), 8 (10)``."""
+    if target is None:
+        return "nothing"
+    if target.version is not None:
+        return str(target.version)
+    return ", ".join(f"{arm.version} ({arm.weight})" for arm in target.split)
+
+
+def read_artifact(text: str) -> tuple[str, str]:
+    """Kind and name of a selector that names an artifact and no version of it."""
+    from pointsman.core.selectors import parse_selector
+
+    selector = parse_selector(text)
+    if selector.version is not None or selector.alias is not None:
+        raise click.UsageError(
+            f"{text!r} names a version; give the artifact: {place_of(selector.kind, selector.name)}"
+        )
+    return selector.kind, selector.name
+
+
+def read_alias(text: str) -> tuple[str, str, str]:
+    """Kind, name and alias of a selector that names an alias."""
+    from pointsman.core.selectors import parse_selector
+
+    selector = parse_selector(text)
+    if selector.alias is None:
+        raise click.UsageError(
+            f"{text!r} names no alias; write it like {place_of(selector.kind, selector.name)}"
+            "@production"
+        )
+    return selector.kind, selector.name, selector.alias

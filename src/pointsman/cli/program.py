@@ -27,12 +27,7 @@ _SECTIONS = {
     "Look back": ("history", "at", "changed", "watch"),
     "Take along": ("export", "bundle", "doctor"),
 }
-_MODULES = {
-    "changed": "at",
-    "promote": "promote",
-    "restore": "archive",
-    "tombstone": "archive",
-}
+_MODULES = {"changed": "at", "restore": "archive", "tombstone": "archive"}
 """Commands that live in another one's file."""
 
 _EPILOG = """\b
@@ -71,12 +66,13 @@ class Program(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One list for each section."""
+        width = max(map(len, self.list_commands(ctx)))
         for section, names in _SECTIONS.items():
             rows = []
             for name in names:
                 command = self.get_command(ctx, name)
                 assert command is not None, "every listed command exists"
-                rows.append((name, command.get_short_help_str(limit=70)))
+                rows.append((name.ljust(width), command.get_short_help_str()))
             with formatter.section(section):
                 formatter.write_dl(rows, col_spacing=4)
 

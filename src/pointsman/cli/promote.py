@@ -9,7 +9,7 @@ from pointsman.cli.moving import reason_option, revision_option, tell_release
 from pointsman.cli.output import Output
 
 
-@click.command("promote")
+@click.command("promote", short_help="Point an alias to a version.")
 @click.argument("selector")
 @click.argument("alias")
 @reason_option

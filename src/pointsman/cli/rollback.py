@@ -9,7 +9,7 @@ from pointsman.cli.moving import reason_option, revision_option, tell_release
 from pointsman.cli.output import Output
 
 
-@click.command("rollback")
+@click.command("rollback", short_help="Put an alias, or a release, back.")
 @click.argument("selector", required=False)
 @click.option("--release", "number", type=int, metavar="N", help="Undo this release as a whole.")
 @reason_option

@@ -14,7 +14,7 @@ from pointsman.cli.output import Output
 from pointsman.errors import InvalidInput
 
 
-@click.command("serve")
+@click.command("serve", short_help="Serve a registry over HTTP.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", default=8080, show_default=True, help="The port to listen on; 0 takes a free one."

@@ -51,7 +51,9 @@ class _Slot:
     wanted: int = 0
     """The last journal entry that concerns it: an answer from before that is out of date."""
     suspect_at: float = float("-inf")
-    """Answers asked for before this moment don't count as confirmed."""
+    """Answers asked for before this moment don't count as confirmed…"""
+    sure_from: float = float("inf")
+    """…unless they were made at this journal entry or later."""
     ask_first: bool = False
     failures: int = 0
     error: PointsmanError | None = None
@@ -140,7 +142,8 @@ class Cache:
         names = sorted({name for one in subjects for name in self._about.get(one, ())})
         for name in names:
             slot = self._slots[name]
-            slot.ask_first, slot.suspect_at, slot.due_at = True, now, now
+            slot.ask_first, slot.due_at = True, now
+            slot.suspect_at, slot.sure_from = now, float("inf")
         return names
 
     # What the registry said
@@ -166,7 +169,7 @@ class Cache:
         slot.answer, slot.missing, slot.error = answer, None, None
         if self._index(name, slot) and self.connected and answer.seq != self.position:
             # Entries about what is new in it may have gone by unheeded: ask once more.
-            slot.suspect_at = self._clock()
+            slot.suspect_at, slot.sure_from = self._clock(), float("inf")
         self._calm(slot, answer.seq, answer.asked_at)
         return None if same else Replaced(name, before, answer)
 
@@ -254,7 +257,7 @@ class Cache:
         self.position = seq
         for slot in self._slots.values():
             if not _knows(slot, seq, self.epoch):
-                slot.suspect_at, slot.due_at = now, now
+                slot.suspect_at, slot.sure_from, slot.due_at = now, seq, now
 
     def hung_up(self, error: PointsmanError | None = None) -> None:
         """The stream has ended: from now on questions are asked at intervals."""
@@ -313,9 +316,7 @@ class Cache:
         answer = slot.answer
         if answer is None:
             return slot.missing is not None
-        if answer.source != "network" or answer.asked_at < slot.suspect_at:
-            return False
-        if answer.seq is not None and answer.seq < slot.wanted:
+        if answer.source != "network" or _is_outdated(slot, answer.seq, answer.asked_at):
             return False
         return self.connected or self._clock() - answer.asked_at < 1.5 * self.pace.refresh
 
@@ -345,7 +346,8 @@ class Cache:
             return
         self._replaced_at = now
         for slot in self._slots.values():
-            slot.wanted, slot.suspect_at, slot.due_at = 0, now, now
+            slot.wanted, slot.due_at = 0, now
+            slot.suspect_at, slot.sure_from = now, float("inf")
             if force and slot.answer:
                 slot.answer = replace(slot.answer, epoch="?")
 
@@ -359,7 +361,7 @@ class Cache:
     def _calm(self, slot: _Slot, seq: int | None, asked_at: float) -> None:
         """Plan the next question, which comes soon if this answer was already out of date."""
         now = self._clock()
-        if asked_at < slot.suspect_at or (seq is not None and seq < slot.wanted):
+        if _is_outdated(slot, seq, asked_at):
             # At once the first time: most likely an entry and the answer crossed each other.
             slot.due_at = now + (self._backoff(slot.failures) if slot.failures else 0.0)
             slot.failures += 1
@@ -400,6 +402,13 @@ class Cache:
         for name in self.removed():
             for subject in self._slots.pop(name).subjects:
                 self._about[subject].discard(name)
+
+
+def _is_outdated(slot: _Slot, seq: int | None, asked_at: float) -> bool:
+    """Whether an answer made at `seq` may be from before something that concerns the slot."""
+    if seq is not None and seq < slot.wanted:
+        return True
+    return asked_at < slot.suspect_at and not (seq is not None and seq >= slot.sure_from)
 
 
 def _knows(slot: _Slot, seq: int, epoch: str) -> bool:

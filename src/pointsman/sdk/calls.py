@@ -64,17 +64,21 @@ class Line:
         self.sent = False
         self.is_cut = False
         self._connection: Any = None
+        self._sock: Any = None
 
     def uses(self, connection: Any) -> None:
-        """Called on the way, once it is known."""
-        self._connection = connection
+        """Called on the way, before and after it has connected.
+
+        The socket is noted as well: a connection lets go of it while its last answer is read.
+        """
+        self._connection, self._sock = connection, connection.sock
         if self.is_cut:
             raise ConnectionAbortedError("cut off")
 
     def cut(self) -> None:
         """End whatever wait the request is in. It fails there."""
         self.is_cut = True
-        sock = getattr(self._connection, "sock", None)
+        sock = self._sock or getattr(self._connection, "sock", None)
         if sock is not None:
             with suppress(OSError, ValueError):
                 sock.shutdown(2)  # SHUT_RDWR

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import threading
 import time
 import urllib.request
@@ -39,46 +40,43 @@ _JSON_TYPES = ("application/json", "application/problem+json")
 
 _write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _here = threading.local()
-_connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+_sockets: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def drop_all_connections() -> None:
     """In a forked child: close its copies of the sockets, which the parent goes on using."""
-    for connection in list(_connections):
-        with contextlib.suppress(Exception):
-            if connection.sock is not None:
-                connection.sock.close()
+    for sock in list(_sockets):
+        with contextlib.suppress(OSError, ValueError):
+            os.close(sock.detach())
 
 
 class _Connection(HTTPConnection):
     def connect(self) -> None:
-        _uses(self)
+        _here.line.uses(self)
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _uses(self)
-        if self.sock is None:
-            self.connect()
-        _here.line.sent = True
+        _before_sending(self)
         super().request(*args, **kwargs)
 
 
 class _SecureConnection(HTTPSConnection):
     def connect(self) -> None:
-        _uses(self)
+        _here.line.uses(self)
         super().connect()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _uses(self)
-        if self.sock is None:
-            self.connect()
-        _here.line.sent = True
+        _before_sending(self)
         super().request(*args, **kwargs)
 
 
-def _uses(connection: HTTPConnection) -> None:
-    _connections.add(connection)
-    _here.line.uses(connection)
+def _before_sending(connection: HTTPConnection) -> None:
+    if connection.sock is None:
+        connection.connect()
+    _sockets.add(connection.sock)
+    line: Line = _here.line
+    line.uses(connection)
+    line.sent = True
 
 
 class _Pool(HTTPConnectionPool):
@@ -156,7 +154,10 @@ class Transport:
 
         A reply that is not a stream of events comes back as it is. Raises `Unavailable`.
         """
-        response = self._open(request, None, timeout, line)
+        try:
+            response = self._open(request, None, timeout, line)
+        except _TROUBLE as error:
+            raise Unavailable(f"The stream can't be opened: {_cause(error)}.") from error
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if response.status == 200 and kind == "text/event-stream":
@@ -165,6 +166,9 @@ class Transport:
         except _TROUBLE as error:
             response.close()
             raise Unavailable(f"The stream broke off: {_cause(error)}.") from error
+        except Unavailable:
+            response.close()
+            raise
 
     def close(self) -> None:
         """Let go of all connections that no request is using."""

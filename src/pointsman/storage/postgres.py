@@ -29,6 +29,8 @@ T = TypeVar("T")
 Connection = psycopg.Connection[Row]
 
 CHANNEL = "pointsman_journal"
+LOCK_TIMEOUT = 10.0
+"""Seconds to wait for another node that is writing."""
 LOOK_ANYWAY = 1.0
 """Seconds after which a waiter looks by itself, in case a notification was lost."""
 _MIGRATION_LOCK = 0x506F696E74736D61  # "Pointsma"
@@ -38,13 +40,15 @@ _MAX_IDLE = 16
 class PostgresStore:
     """A registry kept in the PostgreSQL database at `url`.
 
-    `durable=False` turns synchronous commit off: for measuring what it costs. Raises
+    `durable=False` turns synchronous commit off: for measuring what it costs. `patience` is
+    how many seconds to wait for another node that is writing to the same project. Raises
     `Unavailable` if the database can't be reached.
     """
 
-    def __init__(self, url: str, *, durable: bool = True) -> None:
+    def __init__(self, url: str, *, durable: bool = True, patience: float = LOCK_TIMEOUT) -> None:
         self._url = url
         self._durable = durable
+        self._patience = patience
         self._idle: deque[Connection] = deque()
         self._closed = threading.Event()
         self._writing: Connection | None = None
@@ -170,7 +174,7 @@ class PostgresStore:
         )
         connection.prepare_threshold = 2
         connection.execute(f"SET synchronous_commit = {'on' if self._durable else 'off'}")
-        connection.execute("SET lock_timeout = '10s'")
+        connection.execute(f"SET lock_timeout = {int(self._patience * 1000)}")
         return connection
 
 
@@ -183,14 +187,14 @@ class _PostgresBatch:
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
-        self._connection.execute("SAVEPOINT change")
+        self._say("SAVEPOINT change")
         try:
             yield
         except BaseException:
             if not self._connection.closed:
-                self._connection.execute("ROLLBACK TO SAVEPOINT change")
+                self._say("ROLLBACK TO SAVEPOINT change")
             raise
-        self._connection.execute("RELEASE SAVEPOINT change")
+        self._say("RELEASE SAVEPOINT change")
 
     def savepoint(self) -> AbstractContextManager[None]:
         return self._savepoint()
@@ -200,9 +204,8 @@ class _PostgresBatch:
         return not self._connection.closed and self._connection.info.transaction_status == status
 
     def commit(self) -> None:
-        with _explained():
-            if self.records.appended:
-                self._connection.execute(f"NOTIFY {CHANNEL}")
+        if self.records.appended:
+            self._say(f"NOTIFY {CHANNEL}")
         try:
             self._connection.execute("COMMIT")
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -222,6 +225,10 @@ class _PostgresBatch:
                 self._connection.execute("ROLLBACK")
             except psycopg.Error:
                 self._connection.close()
+
+    def _say(self, sql: str) -> None:
+        with _explained():
+            self._connection.execute(sql)
 
 
 def _records(connection: Connection) -> Records:
@@ -252,7 +259,7 @@ def _explained() -> Iterator[None]:
         raise
     except pg.LockNotAvailable as error:
         raise Unavailable(
-            "Another node has held the project's row for over 10 seconds.",
+            "Another node has been writing to the project for a long time.",
             code="database_locked",
             hint="Try again; if it lasts, look for a stuck transaction in the database.",
         ) from error

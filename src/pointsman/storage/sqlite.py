@@ -40,12 +40,20 @@ class SqliteStore:
     """A registry kept in `folder/registry.db`; the folder is made if it does not exist.
 
     `durable=False` leaves out the flush to disk at commit: for measuring what it costs and
-    for showing that the crash tests notice. Raises `Unavailable` if the file can't be opened.
+    for showing that the crash tests notice. `patience` is how many seconds to wait for another
+    process that is writing. Raises `Unavailable` if the file can't be opened.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        durable: bool = True,
+        patience: float = BUSY_TIMEOUT,
+    ) -> None:
         self._path = Path(folder) / FILE
         self._durable = durable
+        self._patience = patience
         self._idle: deque[apsw.Connection] = deque()
         self._closed = threading.Event()
         with _explained(self._path):
@@ -54,7 +62,7 @@ class SqliteStore:
             self._watch = self._connect()
             self._watching = threading.Lock()
             self._seen = self._data_version()
-            _prepare(self._connection)
+            _prepare(self._connection, self._path)
         self._writer = Writer(self._begin)
 
     @contextmanager
@@ -68,16 +76,16 @@ class SqliteStore:
             except IndexError:
                 connection = self._connect()
                 connection.pragma("query_only", True)
-            try:
-                connection.execute("BEGIN")
-                yield _records(connection)
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                if self._closed.is_set():
-                    connection.close()
-                else:
-                    self._idle.append(connection)
+            connection.execute("BEGIN")
+        try:
+            yield _records(connection, self._path)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if self._closed.is_set():
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     def write(self, project_id: int, change: Callable[[Transaction], T]) -> T:
         """See `app.ports.Store.write`."""
@@ -132,7 +140,7 @@ class SqliteStore:
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self._path))
-        connection.set_busy_timeout(int(BUSY_TIMEOUT * 1000))
+        connection.set_busy_timeout(int(self._patience * 1000))
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full" if self._durable else "off")
         connection.pragma("recursive_triggers", True)
@@ -156,7 +164,7 @@ class _SqliteBatch:
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self.records = _records(connection)
+        self.records = _records(connection, path)
 
     def savepoint(self) -> AbstractContextManager[None]:
         return self._connection  # type: ignore[return-value]  # apsw: with opens a savepoint
@@ -177,16 +185,21 @@ class _SqliteBatch:
             self._connection.execute("ROLLBACK")
 
 
-def _records(connection: apsw.Connection) -> Records:
+def _records(connection: apsw.Connection, path: Path) -> Records:
     execute = connection.execute
 
     def run(sql: str, parameters: Mapping[str, object]) -> list[Row]:
-        return execute(sql, parameters).fetchall()
+        try:
+            return execute(sql, parameters).fetchall()
+        except apsw.Error:
+            # A full disk and the like may show at any statement, not only at the commit.
+            with _explained(path):
+                raise
 
     return Records(run, queries("sqlite"), lambda sql: translate(sql, "sqlite"))
 
 
-def _prepare(connection: apsw.Connection) -> None:
+def _prepare(connection: apsw.Connection, path: Path) -> None:
     if tuple(map(int, apsw.sqlite_lib_version().split("."))) < _FIXED_SINCE:
         raise Unavailable(
             f"SQLite {apsw.sqlite_lib_version()} can corrupt a write-ahead log.",
@@ -197,7 +210,7 @@ def _prepare(connection: apsw.Connection) -> None:
         pass
     connection.execute("BEGIN IMMEDIATE")
     try:
-        records = _records(connection)
+        records = _records(connection, path)
         opening.prepare("sqlite", connection.execute, records)
         connection.execute("COMMIT")
     except BaseException:
@@ -215,7 +228,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise
     except apsw.BusyError as error:
         raise Unavailable(
-            f"Another process has been writing to {path} for over {BUSY_TIMEOUT:.0f} seconds.",
+            f"Another process has been writing to {path} for a long time.",
             code="database_locked",
             hint="Try again; if it lasts, look for a process that holds the file.",
         ) from error

@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from pointsman.app.ports import Transaction
 from pointsman.core.journal import Line
@@ -106,7 +106,7 @@ class Writer:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise _closed()
+            _refuse()
 
     def _start(self) -> None:
         with self._starting:
@@ -155,9 +155,8 @@ class Writer:
         # other; among changes to one project, first come is first served.
         jobs.sort(key=lambda job: job.project_id)
         try:
-            if self._ended:  # they came while the writer was closing
-                raise _closed()
-            batch = self._begin()
+            # Some may have come while the writer was closing.
+            batch = self._begin() if not self._ended else _refuse()
         except BaseException as error:
             for job in jobs:
                 job.finish(None, error)
@@ -241,5 +240,5 @@ class _Job:
             self.answered.release()
 
 
-def _closed() -> Unavailable:
-    return Unavailable("The registry is closed.", code="closed")
+def _refuse() -> NoReturn:
+    raise Unavailable("The registry is closed.", code="closed")

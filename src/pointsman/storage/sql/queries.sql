@@ -7,10 +7,6 @@ SELECT value FROM meta WHERE key = :key;
 -- name: add_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
 
--- name: put_meta
-INSERT INTO meta (key, value) VALUES (:key, :value)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value;
-
 -- name: projects
 SELECT id, name, uid, created_at FROM project ORDER BY id;
 

@@ -111,10 +111,9 @@ class NativeApi:
             if last is not None:
                 after = _event_id(last)
             secret = request.headers["authorization"].partition(" ")[2].strip()
+            await self.hub.stream(admitted.caller, fingerprint_of(secret), after, receive, send)
         except PointsmanError as error:
-            await problem(request, error)(scope, receive, send)
-            return
-        await self.hub.stream(admitted.caller, fingerprint_of(secret), after, receive, send)
+            await problem(request, error)(scope, receive, self.metrics.counting(scope, send))
 
     def _routed(self) -> Starlette:
         routes = [

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import hashlib
 import logging
+import re
 import secrets
 import types
 from collections import deque
@@ -25,7 +26,7 @@ from starlette.responses import Response
 
 from pointsman.app.application import Application, Once
 from pointsman.app.gate import Admitted, Gate, fingerprint_of
-from pointsman.core.canonical import parse_json
+from pointsman.core.canonical import parse_json, quoted
 from pointsman.core.policy import may
 from pointsman.errors import (
     IntegrityError,
@@ -160,7 +161,11 @@ class QueryReader:
         if not query:
             return _converted({}, self._shape, strict=False)
         if len(query) > MAX_QUERY:
-            raise TooLarge(f"The query string has {len(query)} bytes.", code="query_too_large")
+            raise TooLarge(
+                f"The query string has {len(query):,} bytes.",
+                code="query_too_large",
+                hint=f"At most {MAX_QUERY:,} are read.",
+            )
         values: dict[str, Any] = {}
         try:
             pairs = parse_qsl(
@@ -170,19 +175,24 @@ class QueryReader:
             raise InvalidInput(
                 "The query string is not UTF-8 in percent-encoding, or has over 100 parameters.",
                 code="invalid_query",
+                hint="Percent-encode each value as UTF-8, and ask for less at once.",
             ) from error
         for name, value in pairs:
             if "\0" in value:
                 raise InvalidInput(
-                    f"The parameter {name!r} contains a NUL character.",
+                    f"The parameter {quoted(name)} contains a NUL character.",
                     code="nul_character",
+                    hint="Remove it.",
                     field=name,
                 )
             if name in self._lists:
                 values.setdefault(name, []).append(value)
             elif name in values:
                 raise InvalidInput(
-                    f"The parameter {name!r} is given twice.", code="duplicate_key", field=name
+                    f"The parameter {quoted(name)} is given twice.",
+                    code="duplicate_key",
+                    hint="Give it once.",
+                    field=name[:100],
                 )
             elif name in self._times:
                 # "+" in a query string means a space; in a time it can only have been "+".
@@ -249,7 +259,9 @@ def unquoted(text: str) -> str:
             hint="Encode each name as UTF-8, then percent-encode it.",
         ) from error
     if "\0" in plain_text:
-        raise InvalidInput("The path contains a NUL character.", code="nul_character")
+        raise InvalidInput(
+            "The path contains a NUL character.", code="nul_character", hint="Remove it."
+        )
     return plain_text
 
 
@@ -295,14 +307,32 @@ def _converted(value: Any, shape: type[msgspec.Struct], *, strict: bool = True) 
     try:
         return msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `")
-        pointer = place.rstrip("`").removeprefix("$").replace(".", "/").replace("[", "/")
-        raise InvalidInput(
-            f"{text}.",
-            code="unknown_field" if "unknown field" in text else "invalid_field",
-            hint="The OpenAPI document at /api/openapi.json says what is accepted.",
-            field=pointer.replace("]", "").strip("/"),
-        ) from error
+        raise _misfit(str(error)) from error
+
+
+def _misfit(told: str) -> InvalidInput:
+    """What the library tells in one sentence, with the place as a field of its own."""
+    code = "invalid_field"
+    steps: list[str] = []
+    if place := _PLACE.search(told):
+        told = told[: place.start()]
+        steps = _STEP.findall(place[1])
+    if named := _NAMED.fullmatch(told):
+        code = "missing_field" if named[1] == "missing required" else "unknown_field"
+        verb = "lacks the required" if code == "missing_field" else "has the unknown"
+        told = f"The object {verb} field {quoted(named[2])}"
+        steps.append(named[2][:100])
+    return InvalidInput(
+        f"{told}.",
+        code=code,
+        hint="The OpenAPI document at /api/openapi.json says what is accepted.",
+        field="/".join(steps),
+    )
+
+
+_PLACE = re.compile(r" - at `(?:key` in `)?\$([^`]*)`\Z")
+_STEP = re.compile(r"[^.\[\]]+")
+_NAMED = re.compile(r"Object (?:contains )?(unknown|missing required) field `(.*)`", re.DOTALL)
 
 
 def _if_revision(headers: Mapping[str, str]) -> int | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from datetime import datetime
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from pointsman._version import __version__
 from pointsman.core.diff import ContentDiff
+from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_KEY, MAX_VERSION
+from pointsman.core.vocabulary import NewKey
 from pointsman.wire.native import shapes
 from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
 
@@ -19,16 +25,29 @@ _ANSWERS = {
     401: "There is no valid key.",
     403: "The key's role or a policy does not allow it.",
     404: "There is no such thing.",
+    405: "The method is not possible here.",
     409: "The state is not what the request assumes.",
     410: "The content was removed.",
     413: "The request is too large.",
+    431: "The address and the header fields are too large.",
     503: "The registry can't answer now; try again.",
 }
-_PATH_SCHEMAS: dict[str, dict[str, Any]] = {
-    "kind": {"type": "string", "enum": ["prompt", "model", "suite", "dataset"]},
-    "number": {"type": "integer", "minimum": 1},
-    "release": {"type": "integer", "minimum": 1},
+_TEXT: dict[str, Any] = {"type": "string"}
+_PATH: dict[str, tuple[dict[str, Any], str]] = {
+    "kind": ({**_TEXT, "enum": list(KINDS)}, "The kind of artifact."),
+    "name": ({**_TEXT, "minLength": 1, "maxLength": MAX_NAME}, "With each / written as %2F."),
+    "alias": ({**_TEXT, "minLength": 1, "maxLength": MAX_ALIAS}, ""),
+    "number": ({"type": "integer", "minimum": 1, "maximum": MAX_VERSION}, "Of the version."),
+    "release": ({"type": "integer", "minimum": 1, "maximum": 2**53}, "Of the release."),
+    "key": ({**_TEXT, "minLength": 1, "maxLength": MAX_TAG_KEY}, "Of the tag."),
+    "id": (_TEXT, "Of the key: the part between pm_ and the next underscore."),
+    "selector": (
+        {**_TEXT, "minLength": 1},
+        "Such as support/reply@production; slashes may stand as they are.",
+    ),
 }
+_ONCE_ONLY = (NewKey, shapes.Empty)
+"""Answers of changes that take no idempotency key: secrets, and what can be repeated anyhow."""
 
 
 def document() -> dict[str, Any]:
@@ -39,8 +58,10 @@ def document() -> dict[str, Any]:
         types += [one for one in (route.answer, route.body, route.query) if one is not None]
     types = [one for one in types if one is not ContentDiff]
     refs, components = msgspec.json.schema_components(types, ref_template=_REF)
+    _describe(components, types)
     schemas = dict(zip(map(_key, types), refs, strict=True))
     schemas[_key(ContentDiff)] = {"type": "object"}
+    queries = {route.query.__name__ for route in routes} | {shapes.WatchQuery.__name__}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = f"/api/v1{route.path}"
@@ -53,49 +74,51 @@ def document() -> dict[str, Any]:
             "summary": "Immutable versions, movable aliases, a record of every move.",
         },
         "security": [{"key": []}],
-        "paths": paths,
+        "paths": {**paths, **_others(schemas)},
         "components": {
-            "schemas": components,
+            "schemas": {name: one for name, one in components.items() if name not in queries},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    parameters: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": _PATH_SCHEMAS.get(name, {"type": "string"}),
-        }
-        for name in _PARAMETER.findall(route.path)
-    ]
+    parameters = [_path_parameter(name) for name in _PARAMETER.findall(route.path)]
     parameters += _query_parameters(route.query)
-    if route.method != "GET" and "alias}" in route.path:
+    changes = route.method != "GET"
+    cached = route.etag is not None or route is RESOLVE
+    if changes and "alias}" in route.path:
         parameters.append(_header("If-Match", "The alias's revision, in quotes."))
-    if route.method != "GET":
-        parameters.append(_header("Idempotency-Key", "Repeat a request with the same key."))
-    answer = {
+    if route.method == "PUT" and route.path.endswith("alias}"):
+        parameters.append(_header("If-None-Match", "`*`: there must be no such alias yet."))
+    if cached:
+        parameters.append(_header("If-None-Match", "The ETag of the answer at hand."))
+    if changes and route.answer not in _ONCE_ONLY:
+        parameters.append(
+            _header("Idempotency-Key", "Sent again with the same key, it takes effect once.")
+        )
+    answer: dict[str, Any] = {
         "description": "Done.",
         "content": {"application/json": {"schema": schemas[_key(route.answer)]}},
     }
-    problem = {"application/problem+json": {"schema": schemas[_key(shapes.Problem)]}}
+    if cached:
+        answer["headers"] = {"ETag": {"schema": _TEXT}}
+    if route is RESOLVE:
+        answer["headers"]["Pointsman-Seq"] = {
+            "description": "The last entry of the journal when this was read.",
+            "schema": {"type": "integer"},
+        }
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": re.sub(r"\W+", "_", route.summary.lower()).strip("_"),
         "parameters": parameters,
         "responses": {
             **dict.fromkeys(_successes(route), answer),
-            **{
-                str(status): {"description": text, "content": problem}
-                for status, text in _ANSWERS.items()
-            },
+            **({"304": {"description": "Nothing changed."}} if cached else {}),
+            **_problems(schemas, *_ANSWERS),
         },
         "x-pointsman-verb": route.verb,
     }
-    if route.etag is not None or route is RESOLVE:
-        operation["responses"]["304"] = {"description": "Nothing changed."}
     if route.body is not None:
         operation["requestBody"] = {
             "required": bool(_required(route.body)),
@@ -104,14 +127,63 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
+def _others(schemas: dict[str, Any]) -> dict[str, Any]:
+    """What is no route of ours: the stream, the probes, the metrics, and this document."""
+
+    def plain(summary: str, media_type: str, *problems: int, **more: Any) -> dict[str, Any]:
+        return {
+            "get": {
+                "summary": summary,
+                "operationId": re.sub(r"\W+", "_", summary.lower()),
+                "responses": {
+                    "200": {"description": "Done.", "content": {media_type: {}}},
+                    **_problems(schemas, *problems),
+                },
+                **more,
+            }
+        }
+
+    last = _header("Last-Event-ID", "The last entry that was received; counts before `after`.")
+    return {
+        "/api/v1/watch": plain(
+            "Watch what happens",
+            "text/event-stream",
+            *(400, 401, 403, 405, 503),
+            parameters=[*_query_parameters(shapes.WatchQuery), last],
+            description="Server-sent events: `hello` with the journal's last entry (`seq`), "
+            "then an `entry` for each new one, with its number as the id. `resync` means that "
+            "events were left out: read again what you hold. A comment is sent when nothing "
+            "has happened for a while.",
+        ),
+        "/api/openapi.json": plain("Describe the API", "application/json", security=[]),
+        "/healthz": plain("Tell whether the process lives", "text/plain", security=[]),
+        "/readyz": plain("Tell whether it can answer", "text/plain", 503, security=[]),
+        "/metrics": plain("Tell Prometheus how it is doing", "text/plain", 401),
+    }
+
+
+def _problems(schemas: dict[str, Any], *statuses: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": schemas[_key(shapes.Problem)]}}
+    return {
+        str(status): {"description": _ANSWERS[status], "content": content} for status in statuses
+    }
+
+
 def _successes(route: Route) -> list[str]:
     if route.path == "/versions":
         return ["200", "201"]
     return ["201"] if route.path == "/keys" and route.method == "POST" else ["200"]
 
 
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema, description = _PATH[name]
+    told = {"description": description} if description else {}
+    return {"name": name, "in": "path", "required": True, "schema": schema, **told}
+
+
 def _query_parameters(shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components([shape], ref_template=_REF)
+    _describe(components, [shape])
     schema = components[shape.__name__]
     required = set(schema.get("required", ()))
     hints = get_type_hints(shape)
@@ -145,6 +217,36 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 def _required(shape: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(f.name for f in msgspec.structs.fields(shape) if f.required)
+
+
+def _describe(components: dict[str, Any], types: list[Any]) -> None:
+    """Say which texts are times, which the library leaves out, and straighten descriptions."""
+    for cls in _classes(types, set()):
+        schema = components.get(cls.__name__)
+        if schema is None:
+            continue
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
+        for name, hint in get_type_hints(cls).items():
+            if hint is datetime or datetime in get_args(hint):
+                described = schema["properties"][name]
+                for one in described.get("anyOf", [described]):
+                    if one.get("type") == "string":
+                        one["format"] = "date-time"
+
+
+def _classes(hints: list[Any], seen: set[Any]) -> Iterator[Any]:
+    """All classes with fields that these types are made of."""
+    for hint in hints:
+        cls = get_origin(hint) or hint
+        has_fields = is_dataclass(cls) or (
+            isinstance(cls, type) and issubclass(cls, msgspec.Struct)
+        )
+        if has_fields and cls not in seen:
+            seen.add(cls)
+            yield cls
+            yield from _classes(list(get_type_hints(cls).values()), seen)
+        yield from _classes(list(get_args(hint)), seen)
 
 
 def _key(one: Any) -> str:

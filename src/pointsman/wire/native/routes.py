@@ -118,7 +118,7 @@ def whole(text: str, what: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 17 and int(text) > 0):
         raise InvalidInput(
             f"{quoted(text)} is not the number of a {what}.",
-            code=f"invalid_{what}",
+            code="invalid_number",
             hint="Write it in digits; numbers count from 1.",
             field=what,
         )

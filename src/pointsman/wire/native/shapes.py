@@ -1,7 +1,8 @@
 """What the native API takes: request bodies and query strings, as types that validate.
 
 The OpenAPI document is made from these and from `core.vocabulary`, so it can't drift from
-what is accepted and sent. Fields that are not listed are refused.
+what is accepted and sent. Fields that are not listed are refused. Some rules are only told
+here (`extra_json_schema`) and kept by `core`, which says better what is wrong.
 """
 
 from __future__ import annotations
@@ -11,8 +12,50 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-Reason = Annotated[str, Meta(description="Why: kept on the record, shown to everyone.")]
+from pointsman.app.publishing import MAX_BULK, MAX_TAGS
+from pointsman.app.releases import MAX_MOVES
+from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_VALUE, MAX_TEXT, MAX_VERSION
+from pointsman.core.releases import MAX_ARMS, MAX_WEIGHT
+from pointsman.core.vocabulary import Difference, Key
+
+Name = Annotated[
+    str,
+    Meta(
+        description="The name of an artifact, such as support/reply.",
+        extra_json_schema={"minLength": 1, "maxLength": MAX_NAME},
+    ),
+]
+AliasName = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_ALIAS})]
+KindName = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
+Number = Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_VERSION})]
+Revision = Annotated[
+    int,
+    Meta(
+        description="Refuse unless the alias is at this revision; 0: unless there is none.",
+        extra_json_schema={"minimum": 0},
+    ),
+]
+Weight = Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_WEIGHT})]
+Split = Annotated[
+    dict[str, Weight],
+    Meta(
+        description="Version number → weight.",
+        extra_json_schema={
+            "minProperties": 1,
+            "maxProperties": MAX_ARMS,
+            "propertyNames": {"pattern": "^[1-9][0-9]*$"},
+        },
+    ),
+]
+Reason = Annotated[
+    str,
+    Meta(
+        description="Why: kept on the record, shown to everyone.",
+        extra_json_schema={"maxLength": MAX_TEXT},
+    ),
+]
 Limit = Annotated[int, Meta(ge=1, le=1_000, description="How many items a page has at most.")]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 CursorText = Annotated[
     str, Meta(description="The cursor of the page before; opaque.", max_length=2_000)
 ]
@@ -32,18 +75,23 @@ class DependencyBody(Struct, forbid_unknown_fields=True):
     """What a version was made to work with."""
 
     relation: Literal["includes", "consumes", "uses"]
-    selector: str
+    selector: Annotated[str, Meta(description="Such as model:churn@champion.")]
 
 
 class PublishBody(Struct, forbid_unknown_fields=True):
     """A version to publish, and what to do along with it, in one transaction."""
 
-    name: str
+    name: Name
     content: Any
-    kind: str = "prompt"
-    message: Annotated[str, Meta(description="Why this version was made.")] = ""
-    tags: dict[str, str] = {}
-    aliases: Annotated[list[str], Meta(description="Aliases to move to the new version.")] = []
+    kind: KindName = "prompt"
+    message: Annotated[
+        str,
+        Meta(description="Why this version was made.", extra_json_schema={"maxLength": MAX_TEXT}),
+    ] = ""
+    tags: Annotated[dict[str, str], Meta(extra_json_schema={"maxProperties": MAX_TAGS})] = {}
+    aliases: Annotated[
+        list[AliasName], Meta(description="Aliases to move to the new version.")
+    ] = []
     dependencies: list[DependencyBody] = []
     reason: Reason = ""
     if_changed: Annotated[
@@ -57,48 +105,52 @@ class PublishBody(Struct, forbid_unknown_fields=True):
 class BulkBody(Struct, forbid_unknown_fields=True):
     """Versions to publish in order, all or none."""
 
-    versions: list[PublishBody]
+    versions: Annotated[list[PublishBody], Meta(extra_json_schema={"maxItems": MAX_BULK})]
 
 
 class AliasBody(Struct, forbid_unknown_fields=True):
     """Where an alias should point: exactly one of `version` and `split`."""
 
-    version: int | None = None
-    split: Annotated[
-        dict[str, int] | None, Meta(description="Version number → weight (1 … 10,000).")
-    ] = None
+    version: Number | None = None
+    split: Split | None = None
     reason: Reason = ""
 
 
 class MoveBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One move of a release: exactly one of `version`, `split` and `delete`."""
 
-    name: str
-    alias: str
-    kind: str = "prompt"
-    version: int | None = None
-    split: dict[str, int] | None = None
+    name: Name
+    alias: AliasName
+    kind: KindName = "prompt"
+    version: Number | None = None
+    split: Split | None = None
     delete: bool = False
-    if_revision: int | None = None
+    if_revision: Revision | None = None
 
 
 class ReleaseBody(Struct, forbid_unknown_fields=True):
     """Moves to make together."""
 
-    moves: list[MoveBody]
+    moves: Annotated[list[MoveBody], Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_MOVES})]
     reason: Reason = ""
 
 
 class TagBody(Struct, forbid_unknown_fields=True):
     """A tag's value."""
 
-    value: str
+    value: Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TAG_VALUE})]
 
 
 class KeyBody(Struct, forbid_unknown_fields=True):
     """A key to make."""
 
-    name: str
+    name: Annotated[
+        str,
+        Meta(
+            description="Who or what will use it.",
+            extra_json_schema={"minLength": 1, "maxLength": 100},
+        ),
+    ]
     role: Literal["viewer", "editor", "releaser", "admin"]
     expires_at: datetime | None = None
 
@@ -126,15 +178,15 @@ class PageQuery(Struct, forbid_unknown_fields=True):
 class SearchQuery(Struct, forbid_unknown_fields=True):
     """Which artifacts; all conditions given must hold."""
 
-    kind: str | None = None
+    kind: KindName | None = None
     folder: str = ""
     name: Annotated[str, Meta(description="Part of the name, without regard to case.")] = ""
     text: Annotated[str, Meta(description="Part of the newest version's texts.")] = ""
     tags: Annotated[
         str, Meta(description='A tag expression: team = support and not status = "on hold".')
     ] = ""
-    alias: Annotated[list[str], Meta(description="Has this alias.")] = []
-    without_alias: Annotated[list[str], Meta(description="Does not have this alias.")] = []
+    alias: Annotated[list[AliasName], Meta(description="Has this alias.")] = []
+    without_alias: Annotated[list[AliasName], Meta(description="Does not have this alias.")] = []
     author: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -147,7 +199,7 @@ class SearchQuery(Struct, forbid_unknown_fields=True):
 class JournalQuery(Struct, forbid_unknown_fields=True):
     """Which entries: newest first, or with `after` oldest first."""
 
-    kind: str = "prompt"
+    kind: KindName = "prompt"
     name: str = ""
     alias: str = ""
     type: list[str] = []
@@ -155,7 +207,7 @@ class JournalQuery(Struct, forbid_unknown_fields=True):
     since: datetime | None = None
     until: datetime | None = None
     after: Annotated[
-        int | None, Meta(description="All entries above this number, oldest first.")
+        Seq | None, Meta(description="All entries above this number, oldest first.")
     ] = None
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 50
     cursor: CursorText | None = None
@@ -184,7 +236,7 @@ class WhyQuery(Struct, forbid_unknown_fields=True):
 class WatchQuery(Struct, forbid_unknown_fields=True):
     """Where to go on."""
 
-    after: int | None = None
+    after: Annotated[Seq | None, Meta(description="The last entry that was received.")] = None
 
 
 class Empty(Struct):
@@ -194,13 +246,13 @@ class Empty(Struct):
 class KeysAnswer(Struct):
     """The keys of the project."""
 
-    keys: list[Any]
+    keys: list[Key]
 
 
 class DifferencesAnswer(Struct):
     """What differs."""
 
-    differences: list[Any]
+    differences: list[Difference]
 
 
 class MeAnswer(Struct):

@@ -67,7 +67,10 @@ class Hub:
     async def stream(
         self, caller: Caller, fingerprint: bytes, after: int | None, receive: Receive, send: Send
     ) -> None:
-        """Send events until the listener goes away or its key is revoked."""
+        """Send events until the listener goes away or its key is revoked.
+
+        Raises `Unavailable`, before anything is sent, if what it missed can't be read.
+        """
         self._loop = asyncio.get_running_loop()
         if self._beat is None:
             self._beat = self._loop.create_task(self._beats())
@@ -77,9 +80,17 @@ class Hub:
         # the queue at worst, and is left out by its number.
         self._listeners.setdefault(project_id, set()).add(listener)
         leaving = self._loop.create_task(_left(receive, listener))
+        started = False
         try:
             seen = self._tail.seen(project_id)
             hello = {"seq": seen, "epoch": self._epoch, "store": self._store}
+            first = _event("hello", hello)
+            if after is not None and after < seen:
+                first += await self._replay(caller, after, seen)
+            elif after is not None and after > seen:
+                # The listener knows more than this store: it was restored, or is another one.
+                first += _event("resync", {"seq": seen})
+            started = True
             await send(
                 {
                     "type": "http.response.start",
@@ -91,20 +102,15 @@ class Hub:
                     ],
                 }
             )
-            first = _event("hello", hello)
-            if after is not None and after < seen:
-                first += await self._replay(caller, after, seen)
-            elif after is not None and after > seen:
-                # The listener knows more than this store: it was restored, or is another one.
-                first += _event("resync", {"seq": seen})
             await send({"type": "http.response.body", "body": first, "more_body": True})
             await self._feed(listener, seen, send)
         finally:
             leaving.cancel()
             some = self._listeners.get(project_id, set())
             some.discard(listener)
-            with suppress(OSError):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if started:
+                with suppress(OSError):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _feed(self, listener: _Listener, seen: int, send: Send) -> None:
         while True:
@@ -115,7 +121,9 @@ class Hub:
             if listener.lost:
                 listener.lost = False
                 listener.waiting.clear()
-                body = _event("resync", {"seq": self._tail_of(listener)})
+                # What arrives later but came before the resync is part of it.
+                seen = self._tail_of(listener)
+                body = _event("resync", {"seq": seen})
             else:
                 parts = []
                 while listener.waiting:

@@ -1,0 +1,63 @@
+"""Journal entries as sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pointsman.cli.moving import place_of, short_target
+
+if TYPE_CHECKING:
+    from pointsman.core.vocabulary import Entry, Target
+
+
+def told_entry(entry: Entry) -> str:
+    """What happened, in one line and without who and when."""
+    data = entry.data
+    place = place_of(data.get("kind", "prompt"), data["name"]) if "name" in data else ""
+    version = f"{place}:{data['version']}" if "version" in data else place
+    match entry.type:
+        case "alias.moved":
+            arrow = f"{_target(data.get('before'))} → {_target(data.get('to'))}"
+            undone = f", undoing release {data['undoes']}" if "undoes" in data else ""
+            return f"{place}@{data['alias']}: {arrow}{undone}{_because(data.get('reason'))}"
+        case "version.published":
+            return f"{version} published{_because(data.get('message'))}"
+        case "version.tombstoned":
+            return f"{version} removed{_because(data.get('reason'))}"
+        case "artifact.created" | "artifact.archived" | "artifact.restored":
+            return f"{place} {entry.type.partition('.')[2]}"
+        case "tag.set":
+            return f"{version} tagged {data['key']}={data.get('value', '')}"
+        case "tag.deleted":
+            return f"{version} no longer tagged {data['key']}"
+        case "key.created":
+            return f"key {data['key']} made for {data.get('key_name')} ({data.get('role')})"
+        case "key.revoked":
+            return f"key {data['key']} of {data.get('key_name')} revoked"
+        case "project.created":
+            return f"project {data.get('project', '')} created"
+    # A newer registry tells of things that this program has no sentence for.
+    return " ".join([entry.type, version]).rstrip()
+
+
+def is_about(entry: Entry, selector: str) -> bool:
+    """Whether an entry concerns an artifact (`name`) or an alias of it (`name@alias`)."""
+    from pointsman.core.selectors import parse_selector
+
+    wanted = parse_selector(selector)
+    data = entry.data
+    if (data.get("kind"), data.get("name")) != (wanted.kind, wanted.name):
+        return False
+    return wanted.alias is None or data.get("alias") == wanted.alias
+
+
+def _target(plain: Any) -> str:
+    from pointsman.core.plain import from_plain
+    from pointsman.core.vocabulary import Target
+
+    target: Target | None = None if plain is None else from_plain(Target, plain)
+    return short_target(target)
+
+
+def _because(text: str | None) -> str:
+    return f": {text}" if text else ""

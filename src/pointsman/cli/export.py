@@ -1,0 +1,194 @@
+"""`pointsman export`: the journal as lines, or the artifacts as files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pointsman.cli.connect import Registry, with_registry
+from pointsman.cli.moving import place_of
+from pointsman.cli.output import Output
+from pointsman.errors import IntegrityError, Unavailable
+
+if TYPE_CHECKING:
+    from pointsman.core.vocabulary import Artifact, Entry, Version
+
+_STEP = 1_000
+
+
+@click.command("export", short_help="The journal as lines, or artifacts as files.")
+@click.option("-o", "--output", default="-", metavar="FILE", help="Where to; else to the output.")
+@click.option(
+    "--after", type=click.IntRange(0), default=0, metavar="NO.", help="Begin after this entry."
+)
+@click.option("--folder", metavar="FOLDER", help="Write the artifacts there, each as a file.")
+@click.option("--alias", help="With --folder: what this alias points to, not the newest version.")
+@click.option("--kind", help="With --folder: only this kind.")
+@with_registry()
+def export_command(
+    *,
+    registry: Registry,
+    out: Output,
+    output: str,
+    after: int,
+    folder: str | None,
+    alias: str | None,
+    kind: str | None,
+) -> None:
+    """Write the journal as lines of JSON, oldest first; or the artifacts into a folder.
+
+    The folder gets a .prompt file for each prompt and a .json file for everything else, and a
+    list of them in pointsman-export.json. `pointsman publish FOLDER` reads it back. Files of
+    the same name are replaced, others are left alone. Archived artifacts are left out.
+
+    \b
+    Examples:
+      pointsman export -o journal.jsonl
+      pointsman export --folder prompts/ --alias production
+    """
+    if folder is None:
+        if alias or kind:
+            raise click.UsageError("--alias and --kind go with --folder.")
+        _export_journal(registry, out, output, after)
+        return
+    if output != "-" or after:
+        raise click.UsageError("--output and --after don't go with --folder.")
+    _export_folder(registry, out, Path(folder), alias, kind)
+
+
+def _export_journal(registry: Registry, out: Output, output: str, after: int) -> None:
+    from pointsman.core.plain import to_plain
+
+    count = 0
+    with _opened(output) as file:
+        for entry in _entries(registry, after):
+            file.write(json.dumps(to_plain(entry), ensure_ascii=False) + "\n")
+            count += 1
+    if output != "-":
+        if out.as_json:
+            out.data({"file": output, "entries": count})
+        else:
+            out.line(f"{output} holds {count} entries.")
+
+
+def _entries(registry: Registry, after: int) -> Iterator[Entry]:
+    """The journal, each entry checked to follow the one before."""
+    last: Entry | None = None
+    while (page := registry.entries(after, limit=_STEP)).items:
+        for entry in page.items:
+            if last is not None and (entry.seq, entry.previous) != (last.seq + 1, last.hash):
+                raise IntegrityError(
+                    f"Entry {entry.seq} does not follow entry {last.seq}.",
+                    hint="Run `pointsman doctor`; don't rely on this export.",
+                )
+            yield entry
+            last, after = entry, entry.seq
+
+
+def _opened(output: str) -> Any:
+    if output == "-":
+        return nullcontext(sys.stdout)
+    try:
+        return Path(output).open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _unwritable(Path(output), error) from error
+
+
+def _export_folder(
+    registry: Registry, out: Output, folder: Path, alias: str | None, kind: str | None
+) -> None:
+    from pointsman.cli.sources import MANIFEST
+
+    files: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
+    for artifact in _artifacts(registry, kind):
+        place = place_of(artifact.kind, artifact.name)
+        selector, why_not = _wanted(artifact, alias)
+        version = registry.version(selector) if selector else None
+        if version is not None and version.content is None:
+            why_not = f"the content of version {version.number} was removed"
+        if version is None or version.content is None:
+            if why_not:
+                skipped.append({"name": place, "why": why_not})
+            continue
+        path = _file_of(folder, version)
+        _write(path, _text_of(version))
+        files.append(
+            {
+                "file": path.relative_to(folder).as_posix(),
+                "kind": version.kind,
+                "name": version.name,
+                "version": version.number,
+                "digest": version.digest,
+            }
+        )
+    told = {"format": "pointsman export", "version": 1, "alias": alias, "files": files}
+    manifest = {**told, "skipped": skipped}
+    _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    if out.as_json:
+        out.data({"folder": str(folder), **manifest})
+        return
+    for one in skipped:
+        out.note(f"Note: {one['name']} is left out: {one['why']}.")
+    out.line(f"{len(files)} files are in {folder}.")
+
+
+def _artifacts(registry: Registry, kind: str | None) -> Iterator[Artifact]:
+    cursor = None
+    while True:
+        page = registry.search(kind=kind, limit=_STEP, cursor=cursor)
+        yield from page.items
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _wanted(artifact: Artifact, alias: str | None) -> tuple[str, str]:
+    """The selector of the version to write; or none, and why if that is worth telling."""
+    place = place_of(artifact.kind, artifact.name)
+    if alias is None:
+        return place, ""
+    target = next((one.target for one in artifact.aliases if one.name == alias), None)
+    if target is None:
+        return "", ""
+    if target.version is None:
+        return "", f"{alias} is a {target}, and a file holds one version"
+    return f"{place}:{target.version}", ""
+
+
+def _file_of(folder: Path, version: Version) -> Path:
+    """Where a version goes: always below the folder, whatever the registry answers."""
+    from pointsman.core.names import check_kind, check_name
+
+    name = check_name(version.name)
+    ending = ".prompt" if version.kind == "prompt" else f".{check_kind(version.kind)}.json"
+    return folder.joinpath(*f"{name}{ending}".split("/"))
+
+
+def _text_of(version: Version) -> str:
+    from pointsman.cli.promptfile import write_prompt_file
+
+    assert version.content is not None, "versions without content are left out"
+    if version.kind == "prompt":
+        return write_prompt_file(version.content)
+    return json.dumps(version.content, ensure_ascii=False, indent=2) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{path} can't be written: {error.strerror or error}.", code="unwritable_file"
+    )
