@@ -6,6 +6,7 @@ from pointsman.app.application import Work
 from pointsman.app.describing import artifacts_of, versions_of
 from pointsman.app.including import check_not_included
 from pointsman.app.ports import TombstoneRow
+from pointsman.app.readable import check_readable
 from pointsman.core.names import check_reason
 from pointsman.core.vocabulary import Artifact, Version
 from pointsman.errors import Conflict, InvalidInput, NotFound
@@ -66,6 +67,7 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
     fact = {"kind": kind, "name": name, "version": number, "digest": row.digest, "reason": reason}
     line = work.record("version.tombstoned", fact, artifact=artifact.id)
     work.tx.add_tombstone(TombstoneRow(artifact.id, number, line.at, work.actor.name, reason))
+    check_readable(work, {artifact.id: ()})
     return versions_of(work, artifact, [row])[0]
 
 

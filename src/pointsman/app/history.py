@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pointsman.app.application import View
 from pointsman.app.describing import entry_of
 from pointsman.app.paging import Cursor, check_limit
-from pointsman.app.ports import AliasRow, ArtifactRow, EntryFilter
+from pointsman.app.ports import EntryFilter
 from pointsman.app.releases import MOVED, release_of
 from pointsman.core.journal import Line, genesis
 from pointsman.core.names import check_alias
@@ -77,24 +77,6 @@ def releases_of_alias(
     page = lines[:limit]
     more = place.write(page[-1].seq) if len(lines) > limit else None
     return Page(tuple(release_of([line]) for line in page), more)
-
-
-def alias_at(view: View, artifact: ArtifactRow, alias: str, at: int) -> AliasRow | None:
-    """The alias as its last move at or before a moment left it; None if it never was by then."""
-    line = view.reader.alias_line_at(artifact.id, alias, at)
-    if line is None:
-        return None
-    fact = json.loads(line.data)
-    return AliasRow(
-        artifact_id=artifact.id,
-        name=alias,
-        target=target_from_plain(fact["to"]),
-        revision=fact["revision"],
-        release=fact["release"],
-        moved_at=line.at,
-        moved_by=line.by,
-        reason=fact["reason"],
-    )
 
 
 def differences(view: View, before: int, after: int) -> tuple[Difference, ...]:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import get_args
 
 from pointsman.app.application import View, Work
-from pointsman.app.history import alias_at
 from pointsman.app.ports import AliasRow, ArtifactRow, DependencyRow, VersionRow
 from pointsman.core.composition import Composition, check_includes, compose
 from pointsman.core.composition import Included as Ingredient
 from pointsman.core.content import Content, PromptContent, restore_prompt
+from pointsman.core.releases import target_from_plain
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Dependency, Included, Relation
 from pointsman.errors import Conflict, Gone, InvalidContent, InvalidInput, NotFound, TooLarge
@@ -207,8 +207,28 @@ def find_version(
     return row, alias
 
 
+def _alias_at(view: View, artifact: ArtifactRow, alias: str, at: int) -> AliasRow | None:
+    """The alias as its last move at or before a moment left it; None if it never was by then."""
+    line = view.reader.alias_line_at(artifact.id, alias, at)
+    if line is None:
+        return None
+    fact = json.loads(line.data)
+    return AliasRow(
+        artifact_id=artifact.id,
+        name=alias,
+        target=target_from_plain(fact["to"]),
+        revision=fact["revision"],
+        release=fact["release"],
+        moved_at=line.at,
+        moved_by=line.by,
+        reason=fact["reason"],
+    )
+
+
 def _alias(view: View, artifact: ArtifactRow, name: str, at: int | None) -> AliasRow:
-    row = view.reader.alias(artifact.id, name) if at is None else alias_at(view, artifact, name, at)
+    row = (
+        view.reader.alias(artifact.id, name) if at is None else _alias_at(view, artifact, name, at)
+    )
     if row is None or row.target is None:
         existing = [one.name for one in view.reader.aliases(artifact.id) if one.target]
         known = f"It has {', '.join(existing[:10])}." if existing else "It has none yet."

@@ -10,6 +10,7 @@ from pointsman.app.application import Work
 from pointsman.app.describing import version_of
 from pointsman.app.including import check_shape_kept, dependency_rows
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionRow
+from pointsman.app.readable import check_readable
 from pointsman.app.tagging import set_tag_row
 from pointsman.core.canonical import JSON
 from pointsman.core.content import parse_content
@@ -133,6 +134,7 @@ class _Press:
         dependencies = dependency_rows(work, artifact, number, content, wanted.dependencies)
         shape = content.shape
         if artifact.id not in self._shapes or self._shapes[artifact.id] != shape:
+            self.finish()  # what includes it, in use as the newest, may be among those behind
             check_shape_kept(work, artifact, shape)
         fact: dict[str, object] = {
             "kind": kind,
@@ -154,6 +156,9 @@ class _Press:
         artifact = artifact._replace(newest=number, updated_at=line.at)
         self._artifacts[kind, name] = self._behind[artifact.id] = artifact
         self._shapes[artifact.id] = shape
+        if number > 1 and work.tx.including_artifacts(artifact.id):
+            self.finish()
+            check_readable(work, {artifact.id: ()})
         release = self._move_aliases(artifact, number, wanted)
         version = version_of(
             artifact,

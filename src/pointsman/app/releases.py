@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pointsman.app.application import View, Work
 from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, VersionRow
+from pointsman.app.readable import check_readable
 from pointsman.core.journal import Line
 from pointsman.core.names import check_alias, check_reason
 from pointsman.core.policy import Verdict, may_move
@@ -199,6 +200,11 @@ def carry_out(
         _move(work, places[move.kind, move.name, move.alias], move, known, number, reason, undoes)
         for move in planned
     ]
+    pointed: dict[int, set[int]] = {}
+    for move in planned:
+        moved = places[move.kind, move.name, move.alias].artifact
+        pointed.setdefault(moved.id, set()).update(move.to.versions if move.to else ())
+    check_readable(work, pointed)
     return Release(number, moment(lines[0].at), work.actor.name, reason, planned, undoes)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 
 def main() -> None:
     """Run `pointsman` with the arguments of this process and exit."""
@@ -14,6 +17,10 @@ def main() -> None:
             f"The command line needs the package {error.name}, which is not installed.\n"
             'Install it with: pip install "pointsman[cli]"'
         ) from None
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Prompts are written in every script, whatever this machine's locale is.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     pointsman.main(prog_name="pointsman")
 
 

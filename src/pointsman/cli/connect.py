@@ -242,11 +242,11 @@ def find_place(url: str | None, key: str | None, data: str | None, database: str
 
     Raises `click.UsageError` if they say nothing, or more than one thing.
     """
-    given = [
-        name
-        for name, value in (("--url", url), ("--data", data), ("--database", database))
-        if value
-    ]
+    options = {"--url": url, "--key": key, "--data": data, "--database": database}
+    for name, value in options.items():
+        if value is not None and not value.strip():
+            raise click.UsageError(f"{name} is empty. Name a registry, or leave it out.")
+    given = [name for name, value in options.items() if value and name != "--key"]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} name different registries. Choose one.")
     environ = os.environ

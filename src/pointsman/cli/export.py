@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 from pointsman.cli.connect import Registry, with_registry
 from pointsman.cli.moving import place_of
 from pointsman.cli.output import Output
-from pointsman.errors import IntegrityError, Unavailable
+from pointsman.errors import IntegrityError, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from pointsman.core.vocabulary import Artifact, Entry, Version
@@ -117,8 +117,9 @@ def _export_folder(
             if why_not:
                 skipped.append({"name": place, "why": why_not})
             continue
-        path = _file_of(folder, version)
-        _write(path, _text_of(version))
+        ending, text = _written(version)
+        path = _path(folder, version.name, ending)
+        _write(path, text)
         files.append(
             {
                 "file": path.relative_to(folder).as_posix(),
@@ -162,22 +163,24 @@ def _wanted(artifact: Artifact, alias: str | None) -> tuple[str, str]:
     return f"{place}:{target.version}", ""
 
 
-def _file_of(folder: Path, version: Version) -> Path:
-    """Where a version goes: always below the folder, whatever the registry answers."""
-    from pointsman.core.names import check_kind, check_name
+def _path(folder: Path, name: str, ending: str) -> Path:
+    """Where a file goes: always below the folder, whatever the registry answers."""
+    from pointsman.core.names import check_name
 
-    name = check_name(version.name)
-    ending = ".prompt" if version.kind == "prompt" else f".{check_kind(version.kind)}.json"
-    return folder.joinpath(*f"{name}{ending}".split("/"))
+    return folder.joinpath(*f"{check_name(name)}{ending}".split("/"))
 
 
-def _text_of(version: Version) -> str:
+def _written(version: Version) -> tuple[str, str]:
+    """The ending of a version's file, and what is in it."""
     from pointsman.cli.promptfile import write_prompt_file
+    from pointsman.core.names import check_kind
 
     assert version.content is not None, "versions without content are left out"
     if version.kind == "prompt":
-        return write_prompt_file(version.content)
-    return json.dumps(version.content, ensure_ascii=False, indent=2) + "\n"
+        with suppress(TooLarge):
+            return ".prompt", write_prompt_file(version.content)
+    text = json.dumps(version.content, ensure_ascii=False, indent=2)
+    return f".{check_kind(version.kind)}.json", f"{text}\n"
 
 
 def _write(path: Path, text: str) -> None:

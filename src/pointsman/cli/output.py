@@ -43,9 +43,10 @@ class Output:
 
     def raw(self, text: str) -> None:
         """Text as it is, if it goes to a file or a program; made safe for a terminal."""
-        click.echo(visible(text) if self.terminal else text, nl=False)
-        if self.terminal and not text.endswith("\n"):
-            click.echo()
+        if self.terminal:
+            click.echo(visible(text), nl=not text.endswith("\n"))
+        else:
+            sys.stdout.write(text)  # `echo` would leave out what it takes for colours
 
     def note(self, text: str) -> None:
         """Something worth knowing beside the answer: on stderr."""

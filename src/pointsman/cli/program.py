@@ -6,7 +6,6 @@ never imports a server.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -76,6 +75,16 @@ class Program(click.Group):
             with formatter.section(section):
                 formatter.write_dl(rows, col_spacing=4)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; that whoever reads its output stops reading is no error."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            ctx.exit(PIPE_CLOSED)
+        return result
+
     def main(  # type: ignore[override]
         self,
         args: Sequence[str] | None = None,
@@ -86,7 +95,6 @@ class Program(click.Group):
         given = list(sys.argv[1:] if args is None else args)
         try:
             status = super().main(given, prog_name, standalone_mode=False)
-            sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
@@ -95,11 +103,6 @@ class Program(click.Group):
             sys.exit(exit_code(error))
         except (click.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                raise
-            _let_go_of_stdout()
-            sys.exit(PIPE_CLOSED)
         sys.exit(status if isinstance(status, int) else 0)
 
 

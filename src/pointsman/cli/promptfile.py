@@ -118,15 +118,21 @@ def read_prompt_file(text: str) -> PromptFile:
 
 
 def write_prompt_file(content: Mapping[str, Any], *, name: str = "") -> str:
-    """A `.prompt` file that reads as this content of a prompt, in normal form."""
+    """A `.prompt` file that reads as this content of a prompt, in normal form.
+
+    Raises `TooLarge` if it would have more than `MAX_FILE` characters.
+    """
     wanted = canonical_json(dict(content))
-    text = ""
     for lifted in (True, False):
         for in_body in (True, False):
             text = _written(content, name, lifted=lifted, in_body=in_body)
             if _says(text, wanted):
                 return text
-    raise AssertionError(f"no form of a prompt file holds this content: {text[:200]!r}")
+    # The last form holds everything, verbatim.
+    raise TooLarge(
+        f"As a .prompt file it has more than {MAX_FILE:,} characters.",
+        hint="Take it as JSON: pointsman show --json.",
+    )
 
 
 def normal_text(text: str) -> str:
@@ -187,7 +193,9 @@ def _read_chat(body: str, *, history_is_variable: bool) -> JSON:
         entries.append({"role": "user", "content": before.removesuffix("\n")})
     ends = [marker.start() for marker in markers[1:]] + [len(body)]
     for marker, end in zip(markers, ends, strict=True):
-        text = body[marker.end() : end].removeprefix("\n").removesuffix("\n")
+        text = body[marker.end() : end].removeprefix("\n")
+        if end < len(body):  # the end of the last line is taken off already
+            text = text.removesuffix("\n")
         word = marker["double"] if marker["double"] is not None else marker["single"]
         if marker["kind"] == "role":
             role = "assistant" if word == "model" else word

@@ -122,7 +122,9 @@ def _source(
         name = check_name(name or default) if name or default else ""
     except PointsmanError as error:
         if prefixed:
-            error.message = f"{origin}: {error.message}"  # reasons tell places within it
+            several = len(error.reasons) > 1
+            what = f"{len(error.reasons)} things are wrong." if several else error.message
+            error.message = f"{origin}: {what}"
         raise
     if not name:
         raise InvalidInput(

@@ -75,9 +75,9 @@ def split(weights: Mapping[int, int]) -> Target:
             field="split",
         )
     for version, weight in weights.items():
-        if not 1 <= weight <= MAX_WEIGHT:
+        if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT:
             raise InvalidInput(
-                f"Version {version} has the weight {weight} in the split.",
+                f"Version {version} has the weight {weight!r} in the split.",
                 code="invalid_split",
                 hint=f"Weights are whole numbers from 1 to {MAX_WEIGHT}; leave out the others.",
                 field="split",

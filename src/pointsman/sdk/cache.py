@@ -166,6 +166,8 @@ class Cache:
                 self._again(slot)
                 return None
             answer = replace(answer, seq=before.seq)
+        if self.last_error is slot.error:
+            self.last_error = None
         slot.answer, slot.missing, slot.error = answer, None, None
         if self._index(name, slot) and self.connected and answer.seq != self.position:
             # Entries about what is new in it may have gone by unheeded: ask once more.
@@ -231,7 +233,7 @@ class Cache:
             # The journal is shorter than it was: it is not the same one, whatever it says.
             self._adopt(epoch, force=True)
             known = None
-        self.connected = True
+        self.connected, self.last_error = True, None
         self._failures, self._paused_until = 0, now
         if after is not None and known == after:
             return True
@@ -303,7 +305,9 @@ class Cache:
         return Status(
             connected=self.connected,
             stale=any(not self._is_fresh(slot) for slot in slots),
-            age=max((now - self._sure_at(slot) for slot in slots if slot.answer), default=None),
+            age=max(
+                (now - self._sure_at(slot, now) for slot in slots if slot.answer), default=None
+            ),
             source=max((one.source for one in answers), key=SOURCES.index, default=None),
             last_error=error,
             seq=self.position if self.connected else min(seqs, default=None),
@@ -320,11 +324,10 @@ class Cache:
             return False
         return self.connected or self._clock() - answer.asked_at < 1.5 * self.pace.refresh
 
-    def _sure_at(self, slot: _Slot) -> float:
+    def _sure_at(self, slot: _Slot, now: float) -> float:
         """When what is held was last known to be right: now, while it is followed."""
         assert slot.answer is not None
         followed = self.connected and self._is_fresh(slot)
-        now = self._clock()
         return now if followed else min(slot.answer.asked_at, now)
 
     def _believe(self, epoch: str, asked_at: float) -> bool:

@@ -17,7 +17,7 @@ import weakref
 from contextlib import suppress
 from typing import Any
 
-from pointsman.errors import IntegrityError, PointsmanError
+from pointsman.errors import IntegrityError, PointsmanError, Unavailable
 from pointsman.sdk.calls import NOT_A_REGISTRY, Line, Reply, Request, error_of
 from pointsman.sdk.knowledge import Fact
 from pointsman.sdk.reader import Reader
@@ -133,7 +133,7 @@ class Follower:
             while not self._stopping.is_set():
                 data = stream.read()
                 if not data:
-                    return
+                    raise Unavailable("The stream has ended.", code="stream_ended")
                 lines = parser.lines
                 events = parser.feed(data)
                 if parser.lines > lines:

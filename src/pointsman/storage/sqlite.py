@@ -146,8 +146,9 @@ class SqliteStore:
         connection.pragma("recursive_triggers", True)
         connection.pragma("trusted_schema", False)
         connection.pragma("temp_store", "memory")
-        connection.pragma("cache_size", -16_384)
-        connection.pragma("mmap_size", 1 << 34)
+        # No memory map: through it, a bad disk would end the process instead of a request.
+        connection.pragma("mmap_size", 0)
+        connection.pragma("cache_size", -32_768)
         # Checkpoints rewrite whole pages: fewer, larger ones touch each page less often.
         connection.pragma("wal_autocheckpoint", 4_000)
         return connection

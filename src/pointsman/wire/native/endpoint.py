@@ -12,12 +12,12 @@ import hashlib
 import logging
 import re
 import secrets
-import types
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from datetime import datetime
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -149,12 +149,8 @@ class QueryReader:
         self._shape = shape
         hints = get_type_hints(shape)
         self._lists = {name for name, hint in hints.items() if get_origin(hint) is list}
-        self._times = {name for name, hint in hints.items() if "datetime" in str(hint)}
-        self._optional = {
-            name
-            for name, hint in hints.items()
-            if get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
-        }
+        self._times = {name for name, hint in hints.items() if _holds(hint, datetime)}
+        self._numbers = {name for name, hint in hints.items() if _holds(hint, int)}
 
     def read(self, query: bytes) -> Any:
         """The query as the type. Raises `InvalidInput` naming the parameter."""
@@ -194,12 +190,27 @@ class QueryReader:
                     hint="Give it once.",
                     field=name[:100],
                 )
-            elif name in self._times:
-                # "+" in a query string means a space; in a time it can only have been "+".
-                values[name] = value.replace(" ", "+")
             else:
-                values[name] = value
+                values[name] = self._plain(name, value)
         return _converted(values, self._shape, strict=False)
+
+    def _plain(self, name: str, value: str) -> str:
+        """The value, unless it is one that the conversion would be too generous about."""
+        if name in self._times:
+            if _DATE.match(value) is None:  # seconds since 1970, or the word null
+                raise _misfit(f"Invalid RFC3339 encoded datetime - at `$.{name}`")
+            # "+" in a query string means a space; in a time it can only have been "+".
+            return value.replace(" ", "+")
+        if name in self._numbers and not (value.isascii() and value.isdecimal()):
+            raise _misfit(f"Expected digits - at `$.{name}`")
+        return value
+
+
+_DATE = re.compile(r"[0-9]{4}-")
+
+
+def _holds(hint: Any, wanted: type) -> bool:
+    return hint is wanted or wanted in get_args(hint)
 
 
 async def admit(request: Request, gate: Gate, runner: Runner) -> Admitted:

@@ -291,10 +291,11 @@ def _journal(call: Call) -> Read:
                 field="after",
             )
         return Read(lambda v: history.entries_after(v, after, limit))
+    kind = check_kind(q.kind)
     return Read(
         lambda v: history.entries(
             v,
-            kind=q.kind,
+            kind=kind,
             name=q.name,
             alias=q.alias,
             types=tuple(q.type),

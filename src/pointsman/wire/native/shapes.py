@@ -230,7 +230,7 @@ class DiffQuery(Struct, forbid_unknown_fields=True):
 class WhyQuery(Struct, forbid_unknown_fields=True):
     """The reason of a deletion, whose request has no body."""
 
-    reason: Reason = ""
+    reason: Annotated[str, Meta(description="Why: kept on the record, shown to everyone.")] = ""
 
 
 class WatchQuery(Struct, forbid_unknown_fields=True):
