@@ -27,6 +27,7 @@ from pointsman.app import (
     tagging,
 )
 from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, Once, View, Work
+from pointsman.app.keys import new_secret
 from pointsman.app.ports import Store
 from pointsman.app.releases import Wish
 from pointsman.app.requests import (
@@ -448,4 +449,4 @@ def _user() -> str:
     return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "somebody"
 
 
-__all__ = ["Registry", "open_store"]
+__all__ = ["Registry", "new_secret", "open_store"]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pointsman.app.ports import ArtifactRow, ProjectRow, Reader, Store, Transaction
 from pointsman.core.journal import Line, follow
+from pointsman.core.names import check_kind, check_name
 from pointsman.core.plain import from_plain, to_plain
 from pointsman.core.policy import Actor, may
 from pointsman.core.vocabulary import Verb
@@ -52,7 +53,8 @@ class View:
         may(self.actor, verb).enforce()
 
     def artifact(self, kind: str, name: str) -> ArtifactRow:
-        """The artifact of this kind and name. Raises `NotFound`."""
+        """The artifact of this kind and name. Raises `NotFound` or `InvalidName`."""
+        kind, name = check_kind(kind), check_name(name)
         row = self.reader.artifact(self.project.id, kind, name)
         if row is None:
             raise NotFound(

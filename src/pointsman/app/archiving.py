@@ -42,6 +42,7 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
             field="reason",
         )
     artifact = work.artifact(kind, name)
+    kind, name = artifact.kind, artifact.name
     row = work.tx.version(artifact.id, number)
     if row is None:
         raise NotFound(
@@ -75,7 +76,7 @@ def _set_archived(work: Work, kind: str, name: str, *, archived: bool) -> Artifa
     work.require("move")
     artifact = work.artifact(kind, name)
     if (artifact.archived_at is not None) != archived:
-        fact = {"kind": kind, "name": name}
+        fact = {"kind": artifact.kind, "name": artifact.name}
         action = "artifact.archived" if archived else "artifact.restored"
         line = work.record(action, fact, artifact=artifact.id)
         work.tx.archive_artifact(artifact.id, line.at, line.at if archived else None)

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.app.application import View
+from pointsman.app.ports import DependencyRow, KeyRow
 from pointsman.app.releases import MOVED
 from pointsman.core.canonical import digest
 from pointsman.core.journal import Line, broken_links, genesis
+from pointsman.core.names import check_kind
 from pointsman.core.releases import plain_target
+from pointsman.core.selectors import Selector
 from pointsman.core.vocabulary import Diagnosis, Finding
 
 MAX_FINDINGS = 1_000
@@ -29,22 +32,30 @@ class _Replayed:
 
     kind: str
     name: str
+    created: tuple[int, str]
+    """When and by whom."""
+    updated_at: int
     archived_at: int | None = None
-    versions: list[tuple[str, str, str, int]] = field(default_factory=list)
-    """Digest, message, author and time of versions 1, 2, 3…"""
-    tombstones: dict[int, int] = field(default_factory=dict)
+    versions: list[tuple[str, str, str, int, str | None]] = field(default_factory=list)
+    """Digest, message, author, time and shape of versions 1, 2, 3…"""
+    dependencies: dict[int, list[list[str]]] = field(default_factory=dict)
+    """Relation and selector of each dependency, by version."""
+    tombstones: dict[int, tuple[int, str, str]] = field(default_factory=dict)
+    """When, by whom and why, by version."""
     tags: dict[tuple[int, str], str] = field(default_factory=dict)
-    aliases: dict[str, tuple[object, int, int, int]] = field(default_factory=dict)
-    """Target, revision, release and time of the last move."""
+    aliases: dict[str, tuple[object, int, int, int, str, str]] = field(default_factory=dict)
+    """Target, revision, release, time, mover and reason of the last move."""
 
 
 class _Examination:
     """Collects what was looked at and what was wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, project_id: int) -> None:
+        self.project_id = project_id
         self.checked: Counter[str] = Counter()
         self.findings: list[Finding] = []
         self.replayed: dict[int, _Replayed] = {}
+        self.keys: dict[str, KeyRow] = {}
 
     def wrong(self, check: str, subject: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -60,7 +71,7 @@ class _Examination:
 def examine(view: View) -> Diagnosis:
     """Check every invariant over the caller's project; `findings` is empty if all is well."""
     view.require("read")
-    found = _Examination()
+    found = _Examination(view.project.id)
     _replay(view, found)
     after = 0
     while rows := view.reader.artifacts_after(view.project.id, after, _STEP):
@@ -75,6 +86,9 @@ def examine(view: View) -> Diagnosis:
             found.same("state", subject, "its name", row.name, told.name)
             found.same("state", subject, "its newest version", row.newest, len(told.versions))
             found.same("state", subject, "its archiving", row.archived_at, told.archived_at)
+            made = (row.created_at, row.created_by)
+            found.same("state", subject, "its creation", made, told.created)
+            found.same("state", subject, "its last update", row.updated_at, told.updated_at)
             _examine_versions(view, found, row.id, subject, told)
             _examine_aliases(view, found, row.id, subject, told)
             tags = {(number, key): value for number, key, value in view.reader.tags_of(row.id)}
@@ -83,13 +97,15 @@ def examine(view: View) -> Diagnosis:
         after = rows[-1].id
     for told in found.replayed.values():
         found.wrong("state", f"{told.kind}:{told.name}", "the store has lost this artifact")
+    _examine_keys(view, found)
     return Diagnosis(dict(found.checked), tuple(found.findings))
 
 
 def _examine_versions(
     view: View, found: _Examination, artifact_id: int, subject: str, told: _Replayed
 ) -> None:
-    stones = {row.number: row.at for row in view.reader.tombstones(artifact_id)}
+    rows_of_stones = view.reader.tombstones(artifact_id)
+    stones = {row.number: (row.at, row.by_name, row.reason) for row in rows_of_stones}
     found.same("state", subject, "what was removed of it", stones, told.tombstones)
     before: int | None = None
     number = len(told.versions)
@@ -100,8 +116,11 @@ def _examine_versions(
             if row.number != number or number < 1:
                 found.wrong("versions", where, f"its number should be {number}")
                 return
-            stored = (row.digest, row.message, row.author, row.created_at)
+            stored = (row.digest, row.message, row.author, row.created_at, row.shape)
             found.same("versions", where, "the version", stored, told.versions[number - 1])
+            needs = [_need(view, one) for one in view.reader.dependencies(artifact_id, number)]
+            wanted = told.dependencies.get(number, [])
+            found.same("dependencies", where, "what it depends on", needs, wanted)
             body = view.reader.content(artifact_id, row.number)
             if body is None and row.number not in stones:
                 found.wrong("content", where, "its content is missing and was not removed")
@@ -119,7 +138,14 @@ def _examine_aliases(
     view: View, found: _Examination, artifact_id: int, subject: str, told: _Replayed
 ) -> None:
     stored = {
-        row.name: (plain_target(row.target), row.revision, row.release, row.moved_at)
+        row.name: (
+            plain_target(row.target),
+            row.revision,
+            row.release,
+            row.moved_at,
+            row.moved_by,
+            row.reason,
+        )
         for row in view.reader.aliases(artifact_id)
     }
     found.checked["aliases"] += len(stored)
@@ -127,6 +153,27 @@ def _examine_aliases(
         found.same(
             "aliases", f"{subject}@{alias}", "the alias", stored.get(alias), told.aliases.get(alias)
         )
+
+
+def _need(view: View, row: DependencyRow) -> list[str]:
+    """A dependency as the journal tells it, or with what it leads to if that is elsewhere."""
+    target = view.reader.artifact_by_id(row.target_id)
+    if target is not None:
+        leads = Selector(check_kind(target.kind), target.name, row.target_version, row.target_alias)
+        if str(leads) == row.selector:
+            return [row.relation, row.selector]
+    return [row.relation, row.selector, f"leading to {target}@{row.target_alias}"]
+
+
+def _examine_keys(view: View, found: _Examination) -> None:
+    """Keys against the journal, but for their secrets and when they were used."""
+    stored = {row.id: row for row in view.reader.keys(view.project.id)}
+    found.checked["keys"] += len(stored)
+    for key_id in stored.keys() | found.keys.keys():
+        row = stored.get(key_id)
+        if row is not None:
+            row = row._replace(secret_hash="", last_used_at=None)
+        found.same("keys", f"key {key_id}", "the key", row, found.keys.get(key_id))
 
 
 def _replay(view: View, found: _Examination) -> None:
@@ -140,37 +187,43 @@ def _replay(view: View, found: _Examination) -> None:
             if apply is not None:
                 try:
                     apply(found, line, json.loads(line.data))
-                except (KeyError, TypeError, ValueError) as error:
+                except (AttributeError, LookupError, TypeError, ValueError) as error:
                     found.wrong("replay", f"entry {line.seq}", f"it can't be replayed: {error!r}")
         last = lines[-1]
         head = type(head)(last.seq, last.at, last.hash)
 
 
 def _artifact_created(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
-    found.replayed[_about(line)] = _Replayed(fact["kind"], fact["name"])
+    made = (line.at, line.by)
+    found.replayed[_about(line)] = _Replayed(fact["kind"], fact["name"], made, line.at)
 
 
 def _archived(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
-    found.replayed[_about(line)].archived_at = line.at
+    told = found.replayed[_about(line)]
+    told.archived_at = told.updated_at = line.at
 
 
 def _restored(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
-    found.replayed[_about(line)].archived_at = None
+    told = found.replayed[_about(line)]
+    told.archived_at, told.updated_at = None, line.at
 
 
 def _published(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
-    versions = found.replayed[_about(line)].versions
+    told = found.replayed[_about(line)]
+    versions = told.versions
     if fact["version"] != len(versions) + 1:
         found.wrong(
             "versions",
             f"{fact['kind']}:{fact['name']}:{fact['version']}",
             f"it follows version {len(versions)} in the journal",
         )
-    versions.append((fact["digest"], fact["message"], line.by, line.at))
+    versions.append((fact["digest"], fact["message"], line.by, line.at, fact.get("shape")))
+    told.updated_at = line.at
+    told.dependencies[len(versions)] = fact.get("dependencies", [])
 
 
 def _tombstoned(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
-    found.replayed[_about(line)].tombstones[fact["version"]] = line.at
+    found.replayed[_about(line)].tombstones[fact["version"]] = (line.at, line.by, fact["reason"])
 
 
 def _tag_set(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
@@ -186,7 +239,7 @@ def _moved(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
     replayed = found.replayed[_about(line)]
     alias = fact["alias"]
     where = f"{fact['kind']}:{fact['name']}@{alias}"
-    target, revision, _, _ = replayed.aliases.get(alias, (None, 0, 0, 0))
+    target, revision, *_ = replayed.aliases.get(alias, (None, 0))
     if fact["revision"] != revision + 1:
         found.wrong("aliases", where, f"revision {fact['revision']} follows {revision}")
     if fact["before"] != target:
@@ -198,7 +251,33 @@ def _moved(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
         found.wrong("aliases", where, f"entry {line.seq} records other digests than its versions'")
     if line.alias != alias:
         found.wrong("aliases", where, f"entry {line.seq} is filed under {line.alias!r}")
-    replayed.aliases[alias] = (fact["to"], fact["revision"], fact["release"], line.at)
+    replayed.aliases[alias] = (
+        fact["to"],
+        fact["revision"],
+        fact["release"],
+        line.at,
+        line.by,
+        fact["reason"],
+    )
+
+
+def _key_created(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    found.keys[fact["key"]] = KeyRow(
+        id=fact["key"],
+        project_id=found.project_id,
+        name=fact["key_name"],
+        role=fact["role"],
+        secret_hash="",
+        created_at=line.at,
+        created_by=line.by,
+        expires_at=fact.get("expires_at"),
+        revoked_at=None,
+        last_used_at=None,
+    )
+
+
+def _key_revoked(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    found.keys[fact["key"]] = found.keys[fact["key"]]._replace(revoked_at=line.at)
 
 
 def _arms(target: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
@@ -221,4 +300,6 @@ _APPLY: dict[str, Callable[[_Examination, Line, dict[str, Any]], None]] = {
     "tag.set": _tag_set,
     "tag.deleted": _tag_deleted,
     MOVED: _moved,
+    "key.created": _key_created,
+    "key.revoked": _key_revoked,
 }

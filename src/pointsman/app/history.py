@@ -10,6 +10,7 @@ from pointsman.app.describing import entry_of
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import EntryFilter
 from pointsman.app.releases import MOVED, release_of
+from pointsman.core.canonical import check_text
 from pointsman.core.journal import Line, genesis
 from pointsman.core.names import check_alias
 from pointsman.core.releases import target_from_plain
@@ -40,8 +41,8 @@ def entries(
     where = EntryFilter(
         artifact_id=artifact_id,
         alias=check_alias(alias) if alias else None,
-        types=types,
-        actor=actor or None,
+        types=tuple(check_text(one, field="type") for one in types),
+        actor=check_text(actor, field="actor") or None,
         since=since,
         until=until,
     )

@@ -207,7 +207,7 @@ def find_version(
     return row, alias
 
 
-def _alias_at(view: View, artifact: ArtifactRow, alias: str, at: int) -> AliasRow | None:
+def _moved_by(view: View, artifact: ArtifactRow, alias: str, at: int) -> AliasRow | None:
     """The alias as its last move at or before a moment left it; None if it never was by then."""
     line = view.reader.alias_line_at(artifact.id, alias, at)
     if line is None:
@@ -227,7 +227,7 @@ def _alias_at(view: View, artifact: ArtifactRow, alias: str, at: int) -> AliasRo
 
 def _alias(view: View, artifact: ArtifactRow, name: str, at: int | None) -> AliasRow:
     row = (
-        view.reader.alias(artifact.id, name) if at is None else _alias_at(view, artifact, name, at)
+        view.reader.alias(artifact.id, name) if at is None else _moved_by(view, artifact, name, at)
     )
     if row is None or row.target is None:
         existing = [one.name for one in view.reader.aliases(artifact.id) if one.target]

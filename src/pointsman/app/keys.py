@@ -14,6 +14,7 @@ import secrets
 from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, View, Work
 from pointsman.app.describing import key_of
 from pointsman.app.ports import KeyRow, Reader
+from pointsman.core.canonical import check_text
 from pointsman.core.names import check_message
 from pointsman.core.policy import ROLES, Actor
 from pointsman.core.vocabulary import Key, NewKey, Role
@@ -42,7 +43,7 @@ def list_keys(view: View) -> tuple[Key, ...]:
 def revoke_key(work: Work, key_id: str) -> Key:
     """Make a key useless at once. Raises `NotFound` or `Refused`."""
     work.require("admin")
-    row = work.tx.key(key_id)
+    row = work.tx.key(check_text(key_id, field="id"))
     if row is None or row.project_id != work.project.id:
         raise NotFound(f"There is no key {key_id!r}.", code="key_not_found", field="id")
     if row.revoked_at is None:

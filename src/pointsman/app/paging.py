@@ -16,6 +16,8 @@ from pointsman.core.canonical import canonical_json, digest
 from pointsman.errors import InvalidInput
 
 MAX_PAGE = 1_000
+_FAR = 2**63
+"""Beyond what any database counts to."""
 
 
 def check_limit(limit: int, most: int = MAX_PAGE) -> int:
@@ -62,7 +64,10 @@ class Cursor:
             whole = digest(text)[:8] == check and fingerprint == self._print
         except (ValueError, TypeError, binascii.Error, RecursionError):
             whole, position = False, []
-        if not whole or [type(part) for part in position] != list(types):
+        fits = [type(part) for part in position] == list(types) and all(
+            abs(part) < _FAR for part in position if isinstance(part, int)
+        )
+        if not whole or not fits:
             raise InvalidInput(
                 "The cursor does not belong to this question.",
                 code="invalid_cursor",

@@ -124,7 +124,8 @@ class _Press:
         digest = content.digest
         if wanted.if_changed and artifact is not None:
             current = work.tx.version(artifact.id, artifact.newest)
-            if current is not None and current.digest == digest:
+            gone = work.tx.tombstone(artifact.id, artifact.newest) is not None
+            if current is not None and current.digest == digest and not gone:
                 return self._keep(artifact, current, wanted, tags)
         if artifact is None:
             artifact = _new_artifact(work, kind, name)

@@ -240,7 +240,7 @@ def judge(work: View, aliases: Sequence[tuple[str, str]]) -> Verdict:
 def find_release(view: View, number: int) -> Release:
     """The release with this number. Raises `NotFound`."""
     lines: list[Line] = []
-    after = number - 1
+    after = max(number, 1) - 1
     # The moves of a release follow one another in the journal.
     while more := view.reader.lines(view.project.id, after, _STEP):
         for line in more:

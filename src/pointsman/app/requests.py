@@ -9,7 +9,15 @@ from typing import Any, get_args
 
 from pointsman.app.publishing import Publish
 from pointsman.app.releases import Wish
-from pointsman.core.names import check_alias, check_kind, check_name, check_version_number
+from pointsman.core.canonical import check_text
+from pointsman.core.names import (
+    MAX_NAME,
+    MAX_TEXT,
+    check_alias,
+    check_kind,
+    check_name,
+    check_version_number,
+)
 from pointsman.core.releases import single, split
 from pointsman.core.search import Order, Query, parse_tags
 from pointsman.core.selectors import parse_selector
@@ -130,12 +138,12 @@ def search_query(
     return Query(
         kind=None if kind is None else check_kind(kind),
         folder=check_name(folder.strip("/"), field="folder") if folder.strip("/") else "",
-        name=name,
-        text=text,
-        tags=parse_tags(tags) if tags.strip() else None,
+        name=check_text(name, field="name", max_chars=MAX_NAME),
+        text=check_text(text, field="text", max_chars=MAX_TEXT),
+        tags=parse_tags(check_text(tags, field="tags")) if tags.strip() else None,
         with_aliases=tuple(check_alias(one) for one in with_aliases),
         without_aliases=tuple(check_alias(one) for one in without_aliases),
-        author=author,
+        author=check_text(author, field="author", max_chars=MAX_TEXT),
         since=None if since is None else micros(since),
         until=None if until is None else micros(until),
         archived=archived,

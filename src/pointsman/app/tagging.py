@@ -22,6 +22,7 @@ def delete_tag(work: Work, kind: str, name: str, number: int | None, key: str) -
     """Delete a tag. False if there was none. Raises `NotFound` or `Refused`."""
     work.require("write")
     artifact, version = _place(work, kind, name, number)
+    key = check_tag_key(key)
     before = work.tx.tags(artifact.id, version).get(key)
     if before is None:
         return False

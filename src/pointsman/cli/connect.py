@@ -7,7 +7,8 @@ HTTP; a folder or database is opened in this very process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import click
 
 from pointsman.cli.output import Output
-from pointsman.errors import InvalidInput, NotFound
+from pointsman.errors import NotFound, PointsmanError
 
 if TYPE_CHECKING:
     from pointsman.core.canonical import JSON
@@ -289,11 +290,22 @@ def connect(place: Place, *, makes: bool = False) -> Registry:
         return client.Client(place.url, place.key, snapshot=False, follow=False)
     if place.data and not makes:
         _check_exists(Path(place.data))
+    with needing_server():
+        from pointsman.compose import Registry as Embedded
+    return Embedded.open(place.data or None, database=place.database or None, via="cli")
+
+
+@contextmanager
+def needing_server() -> Iterator[None]:
+    """Where imports may lack packages that only the extra `server` brings: say so."""
     try:
-        from pointsman import compose
+        yield
     except ModuleNotFoundError as error:
-        raise _needs_server(error) from error
-    return compose.Registry.open(place.data or None, database=place.database or None, via="cli")
+        raise PointsmanError(
+            f"This needs the package {error.name}, which is not installed.",
+            code="missing_extra",
+            hint='Install it with: pip install "pointsman[server]"; or ask a server, with --url.',
+        ) from error
 
 
 def told_database(url: str) -> str:
@@ -315,11 +327,3 @@ def _check_exists(folder: Path) -> None:
             "start a new one.",
             field="data",
         )
-
-
-def _needs_server(error: ModuleNotFoundError) -> InvalidInput:
-    return InvalidInput(
-        f"To open a folder or a database takes the package {error.name}, which is not installed.",
-        code="missing_extra",
-        hint='Install it with: pip install "pointsman[server]"; or ask a server, with --url.',
-    )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from pointsman.cli.connect import Registry, with_output, with_registry
+from pointsman.cli.connect import Registry, needing_server, with_output, with_registry
 from pointsman.cli.output import Output
 from pointsman.cli.times import exactly, when
 
@@ -103,7 +103,8 @@ def revoke_key(*, registry: Registry, out: Output, key_id: str) -> None:
 @with_output
 def generate_key(*, out: Output) -> None:
     """Print a new key for POINTSMAN_BOOTSTRAP_KEY. Nothing is stored anywhere."""
-    from pointsman.app.keys import new_secret
+    with needing_server():
+        from pointsman.compose import new_secret
 
     secret = new_secret()
     if out.as_json:

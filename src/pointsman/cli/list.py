@@ -26,10 +26,18 @@ from pointsman.cli.times import MOMENT, when
 @click.option("--since", type=MOMENT, help="Updated at or after this moment.")
 @click.option("--until", type=MOMENT, help="Updated before this moment.")
 @click.option(
-    "--archived", type=click.Choice(["no", "yes", "any"]), default="no", show_default=True
+    "--archived",
+    type=click.Choice(["no", "yes", "any"]),
+    default="no",
+    show_default=True,
+    help="Whether it is archived.",
 )
 @click.option(
-    "--order", type=click.Choice(["name", "created", "updated"]), default="name", show_default=True
+    "--order",
+    type=click.Choice(["name", "created", "updated"]),
+    default="name",
+    show_default=True,
+    help="By what; times newest first.",
 )
 @page_options
 @with_registry()

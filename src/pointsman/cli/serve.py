@@ -9,9 +9,8 @@ import sys
 
 import click
 
-from pointsman.cli.connect import Place, place_options, with_output
+from pointsman.cli.connect import Place, needing_server, place_options, with_output
 from pointsman.cli.output import Output
-from pointsman.errors import InvalidInput
 
 
 @click.command("serve", short_help="Serve a registry over HTTP.")
@@ -40,15 +39,9 @@ def serve_command(
       pointsman serve --database postgresql://pointsman@db.example.org/pointsman
     """
     place = _place(data, database)
-    try:
+    with needing_server():
         from pointsman.compose import open_store
         from pointsman.server import Server, Service
-    except ModuleNotFoundError as error:
-        raise InvalidInput(
-            f"The server needs the package {error.name}, which is not installed.",
-            code="missing_extra",
-            hint='Install it with: pip install "pointsman[server]"',
-        ) from error
 
     _log_to_stderr()
     service = Service(open_store(place.data or None, place.database or None))

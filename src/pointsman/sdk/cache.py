@@ -293,42 +293,38 @@ class Cache:
 
     def status(self, name: str | None = None) -> Status:
         """How well one selector is known, or the worst of all that are held."""
-        if name is not None:
-            slots = [slot for slot in [self._slots.get(name)] if slot is not None]
-            error = slots[0].error if slots else None
-        else:
-            slots = [slot for slot in self._slots.values() if slot.answer]
-            error = self.last_error
-        answers = [slot.answer for slot in slots if slot.answer]
+        names = self._slots.keys() if name is None else {name} & self._slots.keys()
+        held = [(slot, slot.answer) for slot in map(self._slots.__getitem__, names) if slot.answer]
         now = self._clock()
-        seqs = [answer.seq for answer in answers if answer.seq is not None]
+        stale = any(not self._is_fresh(slot) for slot, _ in held)
+        seqs = [answer.seq for _, answer in held if answer.seq is not None]
         return Status(
             connected=self.connected,
-            stale=any(not self._is_fresh(slot) for slot in slots),
-            age=max(
-                (now - self._sure_at(slot, now) for slot in slots if slot.answer), default=None
-            ),
-            source=max((one.source for one in answers), key=SOURCES.index, default=None),
-            last_error=error,
-            seq=self.position if self.connected else min(seqs, default=None),
-            held=len(answers),
+            stale=stale,
+            age=max((self._age(slot, answer, now) for slot, answer in held), default=None),
+            source=max((answer.source for _, answer in held), key=SOURCES.index, default=None),
+            last_error=self.last_error if name is None else self._error_of(name),
+            seq=self.position if self.connected and not stale else min(seqs, default=None),
+            held=len(held),
         )
 
     # How it is decided
 
     def _is_fresh(self, slot: _Slot) -> bool:
         answer = slot.answer
-        if answer is None:
-            return slot.missing is not None
-        if answer.source != "network" or _is_outdated(slot, answer.seq, answer.asked_at):
+        if answer is None or answer.source != "network":
+            return False
+        if _is_outdated(slot, answer.seq, answer.asked_at):
             return False
         return self.connected or self._clock() - answer.asked_at < 1.5 * self.pace.refresh
 
-    def _sure_at(self, slot: _Slot, now: float) -> float:
-        """When what is held was last known to be right: now, while it is followed."""
-        assert slot.answer is not None
-        followed = self.connected and self._is_fresh(slot)
-        return now if followed else min(slot.answer.asked_at, now)
+    def _age(self, slot: _Slot, answer: Answer, now: float) -> float:
+        """For how long it has not been known to be right: not at all while it is followed."""
+        return 0.0 if self.connected and self._is_fresh(slot) else max(0.0, now - answer.asked_at)
+
+    def _error_of(self, name: str) -> PointsmanError | None:
+        slot = self._slots.get(name)
+        return slot.error if slot else None
 
     def _believe(self, epoch: str, asked_at: float) -> bool:
         """Whether an answer of this epoch is of the present journal, as far as can be told."""

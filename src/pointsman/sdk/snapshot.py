@@ -53,17 +53,23 @@ class Loaded:
 
 
 def load(path: Path, source: Source) -> Loaded:
-    """Read a snapshot or bundle; `asked_at` of its answers is seconds since the Unix epoch.
+    """Read a snapshot or bundle; without a file there is nothing in it.
 
-    Never raises for what is in the file: a file that can't be used gives nothing.
     Raises `OSError` if there is one but it can't be read.
     """
     try:
         if path.stat().st_size > MAX_SIZE:
             return Loaded({}, damaged=True)
-        data = path.read_bytes()
+        return read(path.read_bytes(), source)
     except FileNotFoundError:
         return Loaded({}, damaged=False)
+
+
+def read(data: bytes, source: Source) -> Loaded:
+    """What is right in a file's bytes; `asked_at` is seconds since the Unix epoch.
+
+    Never raises: bytes that can't be used give nothing.
+    """
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pointsman.errors import IntegrityError
 
-MAX_EVENT = 1 << 20
+MAX_EVENT = 1 << 16
 """Bytes that one event may take; the registry's take about 200."""
 
 

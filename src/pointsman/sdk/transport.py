@@ -29,8 +29,9 @@ from pointsman.core.canonical import parse_json
 from pointsman.errors import InvalidInput, OutcomeUnknown, Unavailable
 from pointsman.sdk.calls import NOT_A_REGISTRY, Line, Reply, Request
 
-MAX_BODY = 32 << 20
-"""Bytes of an answer that are read at most."""
+MAX_BODY = 16 << 20
+"""Bytes of an answer that are read at most; composed prompts have 2 MB."""
+MAX_REFUSAL = 1 << 16
 _CHUNK = 1 << 16
 _POOL = 8
 _BROKEN = "unreachable"
@@ -162,7 +163,9 @@ class Transport:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if response.status == 200 and kind == "text/event-stream":
                 return Stream(response, line)
-            return _read_reply(response, time.monotonic() + timeout)
+            if response.status < 300:
+                raise _unexpected("The answer is not a stream of events.")
+            return _read_reply(response, time.monotonic() + timeout, MAX_REFUSAL)
         except _TROUBLE as error:
             response.close()
             raise Unavailable(f"The stream broke off: {_cause(error)}.") from error
@@ -190,7 +193,7 @@ class Transport:
         try:
             timeout = max(0.001, deadline - time.monotonic())
             response = self._open(request, body, timeout, line)
-            return _read_reply(response, deadline)
+            return _read_reply(response, deadline, MAX_BODY)
         except _TROUBLE as error:
             if response is not None:
                 response.close()
@@ -250,31 +253,32 @@ def _encoded(body: Any) -> bytes | None:
         ) from error
 
 
-def _read_reply(response: urllib3.BaseHTTPResponse, deadline: float) -> Reply:
+def _read_reply(response: urllib3.BaseHTTPResponse, deadline: float, most: int) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    data = b"".join(_chunks(response, headers, deadline))
+    data = b"".join(_chunks(response, headers, deadline, most))
     response.release_conn()
     return Reply(response.status, headers, _body(response.status, headers, data))
 
 
 def _chunks(
-    response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], deadline: float
+    response: urllib3.BaseHTTPResponse, headers: Mapping[str, str], deadline: float, most: int
 ) -> Iterator[bytes]:
+    length = int(headers.get("content-length", "-1"))
+    if response.status in (204, 304):
+        length = 0
+    elif length < 0 and headers.get("transfer-encoding", "").lower() != "chunked":
+        # It would end where the connection does, and so could be cut short unnoticed.
+        raise _unexpected("The answer doesn't say where it ends.")
     size = 0
-    while chunk := response.read1(_CHUNK):
+    while size <= most and length <= most and (chunk := response.read1(_CHUNK)):
         size += len(chunk)
-        if size > MAX_BODY:
-            raise Unavailable(
-                f"The answer is larger than {MAX_BODY:,} bytes.",
-                code="unexpected_answer",
-                hint=NOT_A_REGISTRY,
-            )
         if time.monotonic() > deadline:
             raise TimeoutError("it takes too long")
         yield chunk
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) != size and response.status not in (204, 304):
-        raise http.client.IncompleteRead(b"", int(length) - size)
+    if max(size, length) > most:
+        raise _unexpected(f"The answer is larger than {most:,} bytes.")
+    if length not in (-1, size):
+        raise http.client.IncompleteRead(b"", length - size)
 
 
 def _body(status: int, headers: Mapping[str, str], data: bytes) -> Any:
@@ -288,11 +292,11 @@ def _body(status: int, headers: Mapping[str, str], data: bytes) -> Any:
     except InvalidInput as error:
         if status >= 300:
             return None
-        raise Unavailable(
-            f"The answer can't be read: {error.message}",
-            code="unexpected_answer",
-            hint=NOT_A_REGISTRY,
-        ) from error
+        raise _unexpected(f"The answer can't be read: {error.message}") from error
+
+
+def _unexpected(what: str) -> Unavailable:
+    return Unavailable(what, code="unexpected_answer", hint=NOT_A_REGISTRY)
 
 
 def _is_timeout(error: BaseException) -> bool:

@@ -1,0 +1,169 @@
+"""Who is let in, and who may do what: every role on every route."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from pointsman.core.policy import ROLES
+from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
+from serving import Api, Listener, ServerProcess
+
+NAME = "access/reply"
+_NEEDED = {"read": "viewer", "write": "editor", "move": "releaser", "admin": "admin"}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    settings = {"pointsman.wire.native.watch.HEARTBEAT": 0.1}
+    with ServerProcess(data=tmp_path_factory.mktemp("access"), settings=settings) as server:
+        server.publish(NAME, aliases=["production"])
+        yield server
+
+
+@pytest.fixture(scope="module")
+def secrets(api: Api) -> dict[str, str]:
+    return {role: api.make_key(role)[1] for role in ROLES}
+
+
+_UNKNOWN = "pm_unknown222_" + "B" * 43
+_PATHS = ["/me", f"/resolve/{NAME}", "/watch", "//metrics", "/artifacts", "/keys"]
+
+
+@pytest.mark.parametrize("path", _PATHS)
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "no_key"),
+        ("", "no_key"),
+        ("Bearer", "unknown_key"),
+        ("Basic YTpi", "invalid_authorization"),
+        ("Bearer pm_x\xe9", "invalid_authorization"),
+        ("Bearer ", "unknown_key"),
+        ("Bearer pm_", "unknown_key"),
+        ("Bearer not a key", "unknown_key"),
+        (f"Bearer {_UNKNOWN}", "unknown_key"),
+        (f"Bearer {_UNKNOWN}, {_UNKNOWN}", "unknown_key"),
+        ("Bearer " + "A" * 10_000, "unknown_key"),
+        ("Bearer ' OR 1=1 --", "unknown_key"),
+    ],
+)
+def test_nobody_is_let_in_without_a_key(api: Api, path: str, header: str | None, code: str) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    answer = api.get(path, key=None, headers=headers)
+    assert (answer.status, answer.code) == (401, code), answer
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["hint"]
+
+
+def test_a_right_id_with_a_wrong_secret_is_unknown(api: Api, secrets: dict[str, str]) -> None:
+    secret = secrets["viewer"]
+    last = "B" if secret[-1] == "A" else "A"
+    assert api.get("/me", key=secret[:-1] + last).code == "unknown_key"
+    assert api.get("/me", key=secret).status == 200
+
+
+@pytest.mark.parametrize("form", ["bearer {}", "BEARER {}", "Bearer  {}", "Bearer {} "])
+def test_the_scheme_is_read_generously(api: Api, secrets: dict[str, str], form: str) -> None:
+    header = {"Authorization": form.format(secrets["viewer"])}
+    for _ in range(3):
+        for path in ("/me", f"/resolve/{NAME}"):
+            assert api.get(path, key=None, headers=header).status == 200
+
+
+def test_a_second_key_in_the_request_is_no_way_in(api: Api, secrets: dict[str, str]) -> None:
+    valid = f"Authorization: Bearer {secrets['viewer']}\r\n".encode()
+    assert api.get(f"/resolve/{NAME}", key=secrets["viewer"]).status == 200
+    for first, status in ((b"Authorization: \r\n", 401), (b"Authorization: Bearer x\r\n", 401)):
+        for _ in range(2):
+            with api.socket() as line:
+                request = b"GET /api/v1/resolve/%b HTTP/1.1\r\nHost: x\r\n" % NAME.encode()
+                line.send(request + first + valid + b"\r\n")
+                assert line.answer().status == status, first
+
+
+def test_a_revoked_key_is_useless_at_the_very_next_request(api: Api) -> None:
+    key_id, secret = api.make_key("viewer")
+    with api.connect() as reader:
+        for path in ("/api/v1/me", f"/api/v1/resolve/{NAME}", f"/api/v1/resolve/{NAME}"):
+            reader.request("GET", path, headers={"Authorization": f"Bearer {secret}"})
+            response = reader.getresponse()
+            assert response.status == 200
+            response.read()
+        assert api.delete(f"/keys/{key_id}").status == 200
+        for path in (f"/api/v1/resolve/{NAME}", "/api/v1/me"):
+            reader.request("GET", path, headers={"Authorization": f"Bearer {secret}"})
+            response = reader.getresponse()
+            assert (response.status, b"revoked_key" in response.read()) == (401, True)
+
+
+def test_a_revoked_or_expired_key_ends_its_streams(api: Api) -> None:
+    key_id, secret = api.make_key("viewer")
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
+    _, short = api.make_key("viewer", expires_at=soon)
+    with (
+        Listener(api) as admin,
+        Listener(api, key=secret) as revoked,
+        Listener(api, key=short) as expired,
+    ):
+        assert api.delete(f"/keys/{key_id}").status == 200
+        while revoked.next() is not None:
+            pass
+        while expired.next() is not None:
+            pass
+        assert admin.beat()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", [RESOLVE, *ROUTES], ids=lambda route: route.summary)
+def test_a_role_may_do_what_it_may_and_no_more(
+    api: Api, secrets: dict[str, str], route: Route, role: str
+) -> None:
+    """What is asked for is wrong in itself, so that nothing is changed by being let in."""
+    path = route.path
+    for part, text in (
+        ("kind", "prompt"),
+        ("name", quote("no such thing", safe="")),
+        ("number", "1"),
+        ("alias", "production"),
+        ("key", "owner"),
+        ("release", "1"),
+        ("id", "nothing"),
+        ("selector", "no/such/thing"),
+    ):
+        path = path.replace(f"{{{part}}}", text)
+    head = api.head()
+    body = {"nonsense": 1} if route.body is not None else None
+    answer = api.request(route.method, path, body, key=secrets[role])
+    allowed = ROLES.index(role) >= ROLES.index(_NEEDED[route.verb])
+    if allowed:
+        assert answer.status not in (401, 403), answer
+    else:
+        assert (answer.status, answer.code) == (403, "role_too_low"), answer
+        assert role in answer.json["detail"]
+        assert _NEEDED[route.verb] in answer.json["hint"]
+        assert answer.json["reasons"][0]["code"] == "role_too_low"
+    assert api.head() == head
+
+
+def test_publishing_with_aliases_takes_the_right_to_move_them(
+    api: Api, secrets: dict[str, str]
+) -> None:
+    body = {"name": NAME, "content": {"template": "x"}, "aliases": ["production"]}
+    head = api.head()
+    refused = api.post("/versions", body, key=secrets["editor"])
+    assert (refused.status, refused.code) == (403, "role_too_low")
+    bulk = api.post("/versions/bulk", {"versions": [body]}, key=secrets["editor"])
+    assert (bulk.status, bulk.code) == (403, "role_too_low")
+    assert api.head() == head
+    assert api.post("/versions", body, key=secrets["releaser"]).status == 201
+
+
+def test_watching_and_metrics_take_a_reader(api: Api, secrets: dict[str, str]) -> None:
+    for role in ROLES:
+        with Listener(api, key=secrets[role]):
+            assert api.get("//metrics", key=secrets[role]).status == 200
