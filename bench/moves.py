@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -57,12 +58,9 @@ class Bare:
         execute("INSERT INTO record (data) VALUES (?)", (self._data,))
         execute("COMMIT")
 
-    def rate(self, times: int) -> float:
-        """Transactions a second."""
-        began = time.perf_counter()
-        for _ in range(times):
-            self.transact()
-        return times / (time.perf_counter() - began)
+    def rate(self, seconds: float) -> float:
+        """Transactions a second, tried for so long."""
+        return rate(self.transact, seconds)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -74,21 +72,23 @@ def moves(run: Run) -> Iterator[Result]:
     with contextlib.ExitStack() as stack:
         bare = stack.enter_context(contextlib.closing(Bare(run.folder / "bare")))
         registry = stack.enter_context(contextlib.closing(filled(run.folder / "moves")))
-        times = run.size(160, 80)
-        turn = iter(range(1 << 60))
+        turn = count()
 
-        def one_mover() -> float:
-            began = time.perf_counter()
-            for _ in range(times):
-                number = next(turn)
-                registry.move(name_of(number % _ARTIFACTS), "live", 1 + number // _ARTIFACTS % 2)
-            return times / (time.perf_counter() - began)
+        def move() -> None:
+            number = next(turn)
+            registry.move(name_of(number % _ARTIFACTS), "live", 1 + number // _ARTIFACTS % 2)
 
-        crowd = Crowd(registry, times // 2)
-        alone, base = harness.interleave(run.size(100, 10), one_mover, lambda: bare.rate(times))
+        rounds, seconds = run.size(150, 15), 0.05
+        alone, base = harness.interleave(
+            rounds, lambda: rate(move, seconds), lambda: bare.rate(seconds)
+        )
         row = "1 mover, by use case, against a bare transaction"
         yield harness.compare_rates(row, at_least(0.5), alone, base)
-        together, base = harness.interleave(run.size(60, 5), crowd, lambda: bare.rate(4 * times))
+        crowd = Crowd(registry)
+        rounds, seconds = run.size(50, 5), 0.2
+        together, base = harness.interleave(
+            rounds, lambda: crowd.rate(seconds), lambda: bare.rate(seconds)
+        )
         row = f"{MOVERS} movers, by use case, against a bare transaction"
         yield harness.compare_rates(row, at_least(1), together, base)
     yield from _over_http(run)
@@ -97,26 +97,35 @@ def moves(run: Run) -> Iterator[Result]:
 class Crowd:
     """Threads that move at the same time, each an alias of its own."""
 
-    def __init__(self, registry: Registry, times: int) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._times = times
-        self._turn = 0
+        self._turns = [count() for _ in range(MOVERS)]
 
-    def __call__(self) -> float:
-        """One round: moves a second of all together."""
-        threads = [threading.Thread(target=self._mover, args=(one,)) for one in range(MOVERS)]
-        began = time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        spent = time.perf_counter() - began
-        self._turn += self._times
-        return MOVERS * self._times / spent
+    def rate(self, seconds: float) -> float:
+        """Moves a second of all together, tried for so long."""
+        with ThreadPoolExecutor(MOVERS) as pool:
+            began = time.perf_counter()
+            moved = sum(pool.map(lambda mover: self._moves(mover, began + seconds), range(MOVERS)))
+            return moved / (time.perf_counter() - began)
 
-    def _mover(self, number: int) -> None:
-        for turn in range(self._turn, self._turn + self._times):
-            self._registry.move(name_of(number), "crowd", 1 + turn % 2)
+    def _moves(self, mover: int, until: float) -> int:
+        moved = 0
+        while time.perf_counter() < until:
+            turn = next(self._turns[mover])
+            self._registry.move(name_of(mover), "crowd", 1 + turn % 2)
+            moved += 1
+        return moved
+
+
+def rate(deed: Callable[[], None], seconds: float) -> float:
+    """How many times a second something is done, tried for so long."""
+    done = 0
+    began = now = time.perf_counter()
+    while now < began + seconds:
+        deed()
+        done += 1
+        now = time.perf_counter()
+    return done / (now - began)
 
 
 def filled(folder: Path) -> Registry:
@@ -157,7 +166,7 @@ def _over_http(run: Run) -> Iterator[Result]:
 
         def bare_on_the_same_core() -> float:
             with machine.pinned(machine.SERVER_CORE):
-                return bare.rate(run.size(2_000, 200))
+                return bare.rate(0.5)
 
         before = _head(server)
         mine, base = harness.interleave(run.rounds(20), ours.by_clock, bare_on_the_same_core)

@@ -32,6 +32,10 @@ PATIENCE = 60.0
 """Seconds after which a server that does not answer is taken for dead. Never asserted on."""
 
 
+MANY_BEATS = 300
+"""Heartbeats in a row after which no event is hoped for."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server sent back; header names are in lower case."""
@@ -327,9 +331,11 @@ class Listener:
         """The next event, or None if the stream has ended."""
         if self._held:
             return self._held.popleft()
-        while (item := self._read()) == "beat":
-            pass
-        return item if isinstance(item, Event) else None
+        for _ in range(MANY_BEATS):
+            item = self._read()
+            if item != "beat":
+                return item if isinstance(item, Event) else None
+        raise AssertionError("nothing but heartbeats comes")
 
     def until(self, seq: int) -> list[Event]:
         """The events up to and with the entry of this number."""

@@ -199,6 +199,15 @@ class Model:
         self.check([(place, before, None) for place, (before, _) in made.moves.items()])
         return {place: before for place, (before, _) in made.moves.items()}
 
+    def standing(self) -> list[Place_]:
+        """The aliases that can be rolled back."""
+        return [
+            (name, alias)
+            for name, thing in self.things.items()
+            for alias, pointer in thing.pointers.items()
+            if len(pointer.standing) > 1
+        ]
+
     def answers(self) -> dict[tuple[str, str | None], Target | None]:
         """What each selector without a number means."""
         found: dict[tuple[str, str | None], Target | None] = {}
@@ -314,7 +323,17 @@ class Modelled(OnPlace):
             done()
             self.released(done.result, {place: to for place, to, _ in wanted})
 
+    @precondition(lambda self: self.model.standing())
+    @rule(data=st.data(), times=st.integers(1, 3))
+    def roll_back_what_stands(self, data: st.DataObject, times: int) -> None:
+        name, alias = data.draw(st.sampled_from(self.model.standing()))
+        for _ in range(times):
+            self.roll_back(name, alias)
+
     @rule(name=_names, alias=_aliases)
+    def roll_back_anything(self, name: str, alias: str) -> None:
+        self.roll_back(name, alias)
+
     def roll_back(self, name: str, alias: str) -> None:
         with self.both(lambda: self.registry.rollback(f"{name}@{alias}")) as done:
             target = self.model.before(name, alias)

@@ -63,6 +63,7 @@ class StubServer:
         self.store = "5707e"
         self.labels = True
         self.heartbeat = 0.2
+        self.stubborn = False  # go on dripping after the mode has changed
         self.requests: list[str] = []
         self.streams = 0
         self.port = 0
@@ -256,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.stub.changed.wait(0.05)
 
     def _is_over(self) -> bool:
-        if not self.stub.running or self.stub.mode == "normal":
+        if not self.stub.running or (self.stub.mode == "normal" and not self.stub.stubborn):
             return True
         with suppress(BlockingIOError):
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

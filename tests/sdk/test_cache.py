@@ -285,6 +285,7 @@ def test_a_new_epoch_lets_the_alias_go_back(followed: Cache, clock: Clock) -> No
     clock.now += 1
     assert not followed.hello(40, "s.2", after=10), "what it resumes is another journal"
     assert followed.due() == [REPLY]
+    assert followed.status(REPLY).stale
     late = answer(resolution(version=10, revision=10), seq=91, epoch="s.1", asked_at=clock.now - 1)
     assert followed.settle(REPLY, late) is None, "that one is from before"
     back = answer(resolution(version=4, revision=4), seq=40, epoch="s.2", asked_at=clock.now)

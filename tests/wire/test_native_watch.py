@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from scale import SCALE
-from serving import ADMIN, Api, Event, Listener, ServerProcess, place
+from serving import ADMIN, MANY_BEATS, Api, Event, Listener, ServerProcess, place
 
 MAX_REPLAY = 400
 MAX_WAITING = 50
@@ -194,7 +194,10 @@ def _read_until(response: http.client.HTTPResponse, last: int) -> list[tuple[str
     """Kind and number of the events after the greeting, up to the last."""
     events: list[tuple[str, int]] = []
     kind = ""
+    silence = 0
     while line := response.readline():
+        silence = silence + 1 if line.startswith(b":") else 0 if line.strip() else silence
+        assert silence < MANY_BEATS, f"nothing comes after {events[-1:]}"
         if line.startswith(b"event: "):
             kind = line[7:].strip().decode()
         elif line.startswith(b"data: ") and kind != "hello":

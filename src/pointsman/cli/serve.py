@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -67,7 +68,7 @@ def _place(data: str | None, database: str | None) -> Place:
     if not data and not database:
         database = os.environ.get("POINTSMAN_DATABASE")
         data = None if database else os.environ.get("POINTSMAN_DATA") or "data"
-    return Place(data=data or "", database=database or "")
+    return Place(data=str(Path(data).resolve()) if data else "", database=database or "")
 
 
 def _announce(out: Output, url: str, place: Place, secret: str | None) -> None:

@@ -15,7 +15,8 @@ from pointsman.sdk import snapshot as snapshots
 from pointsman.sdk.calls import Steps, drive
 from pointsman.sdk.client import TIMEOUT, send, settings_of
 from pointsman.sdk.knowledge import REFRESH, Status
-from pointsman.sdk.manage import Tasks, asynchronous
+from pointsman.sdk.manage import Tasks
+from pointsman.sdk.methods import asynchronous
 from pointsman.sdk.reader import Change, Reader, Waits
 
 T = TypeVar("T")

@@ -291,6 +291,10 @@ class Cache:
         """Whether asking failed so lately that it isn't worth making somebody wait for it."""
         return self._clock() < self._paused_until
 
+    def failing(self) -> bool:
+        """Whether the registry could not be asked when that was last tried."""
+        return self._failures > 0
+
     def status(self, name: str | None = None) -> Status:
         """How well one selector is known, or the worst of all that are held."""
         names = self._slots.keys() if name is None else {name} & self._slots.keys()

@@ -15,8 +15,9 @@ from pointsman.errors import InvalidInput
 from pointsman.sdk import snapshot as snapshots
 from pointsman.sdk.answers import prompt_selector
 from pointsman.sdk.calls import Reply, Request, Steps, drive
-from pointsman.sdk.knowledge import REFRESH, Pace, Status
-from pointsman.sdk.manage import Tasks, sync
+from pointsman.sdk.knowledge import REFRESH, RETRY, Pace, Status
+from pointsman.sdk.manage import Tasks
+from pointsman.sdk.methods import sync
 from pointsman.sdk.reader import Change, Reader, Settings, Waits
 
 T = TypeVar("T")
@@ -226,7 +227,7 @@ def settings_of(
         url=url,
         key=checked_key(key),
         timeout=timeout,
-        pace=Pace(refresh=refresh),
+        pace=Pace(refresh=refresh, retry=min(RETRY, refresh)),
         snapshot=path,
         bundle=None if bundle is None else Path(bundle),
         preload=tuple(prompt_selector(text) for text in preload),

@@ -14,7 +14,6 @@ import random
 import threading
 import time
 import weakref
-from contextlib import suppress
 from typing import Any
 
 from pointsman.errors import IntegrityError, PointsmanError, Unavailable
@@ -40,6 +39,8 @@ class Follower:
         self._reader = reader
         self._stopping = threading.Event()
         self._poked = threading.Event()
+        self._reached = threading.Event()
+        self._pause = reader.settings.pace.retry
         self._line: Line | None = None
         self._alive_at = time.monotonic()
         self._threads = [_thread(self._ask, "pointsman-refresh")]
@@ -59,10 +60,15 @@ class Follower:
         """There may be something to do."""
         self._poked.set()
 
+    def listen_now(self) -> None:
+        """The registry can be reached again: don't wait any longer to listen."""
+        self._reached.set()
+
     def stop(self, wait: float) -> None:
         """End the threads, and wait for that for `wait` seconds at most."""
         self._stopping.set()
         self._poked.set()
+        self._reached.set()
         self._cut()
         deadline = time.monotonic() + wait
         for thread in self._threads:
@@ -113,8 +119,10 @@ class Follower:
                 failures = 0 if holding.cache.connected else failures + 1
                 holding.cache.hung_up(None if self._stopping.is_set() else error)
             self._poked.set()
-            longest = min(0.5 * 2.0 ** min(failures, 10), LONGEST_PAUSE)
-            self._stopping.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            longest = min(self._pause * 2.0 ** min(failures, 10), LONGEST_PAUSE)
+            self._reached.clear()
+            if not self._stopping.is_set():
+                self._reached.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     def _listen_once(self) -> None:
         """Follow one stream to its end."""

@@ -15,6 +15,7 @@ Subject = tuple[str, str]
 """Kind and name of an artifact."""
 
 REFRESH = 30.0
+RETRY = 0.5
 SOURCES: tuple[Source, ...] = ("network", "disk", "bundle", "fallback")
 
 
@@ -26,7 +27,7 @@ class Pace:
     """Between two questions about a selector while no stream is followed."""
     sweep: float = 600.0
     """The same while one is: nothing should have been missed, but who knows."""
-    retry: float = 0.5
+    retry: float = RETRY
     """Before the first repetition of what failed; doubles with each failure."""
     retry_most: float = 60.0
     missing: float = 1.0

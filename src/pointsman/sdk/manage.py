@@ -1,20 +1,17 @@
 """Everything that can be asked of a registry but `get`: written once, for both clients.
 
-Each method of `Tasks` says what to send and reads the replies (see `calls.Steps`); `sync` and
-`asynchronous` make of it the method that carries it out, with the same parameters and
-documentation. Every task raises `Unauthenticated`, `Refused` and `Unavailable` where that is
+Each method of `Tasks` says what to send and reads the replies (see `calls.Steps`); `methods`
+makes of it the method that carries it out, with the same parameters and documentation. Every task raises `Unauthenticated`, `Refused` and `Unavailable` where that is
 the registry's answer or there is none; what else it raises is said with it.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
-from uuid import uuid4
 
 from pointsman.core.diff import ContentDiff
 from pointsman.core.plain import from_plain, to_plain
@@ -37,13 +34,22 @@ from pointsman.core.vocabulary import (
     Target,
     Version,
 )
-from pointsman.errors import InvalidInput, InvalidName
 from pointsman.sdk.answers import read_resolution, resolve_path
 from pointsman.sdk.calls import Reply, Request, Steps, Subjects, checked
 from pointsman.sdk.diffs import read_diff
+from pointsman.sdk.spelling import (
+    alias_path,
+    alias_place,
+    artifact_path,
+    move_fields,
+    parameters,
+    target_fields,
+    time_text,
+    version_fields,
+    version_place,
+)
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
 
 class Tasks:
@@ -59,13 +65,13 @@ class Tasks:
         Where the alias is a split, `key` decides which version. Raises `NotFound`, or `Gone`
         if the content was removed.
         """
-        query = _query(at=at, key=key)
+        query = parameters(at=at, key=key)
         reply = yield from _get(resolve_path(parse_selector(selector)), query)
         return read_resolution(reply.body)
 
     def artifact(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
         """An artifact with its tags and aliases. Raises `NotFound`."""
-        reply = yield from _get(_path(kind, name))
+        reply = yield from _get(artifact_path(kind, name))
         return from_plain(Artifact, reply.body)
 
     def search(
@@ -92,7 +98,7 @@ class Tasks:
         an expression such as ``team = support and not status = "on hold"``; `archived` None
         finds both. Raises `InvalidInput`.
         """
-        query = _query(
+        query = parameters(
             kind=kind,
             folder=folder or None,
             name=name or None,
@@ -120,25 +126,25 @@ class Tasks:
         target = yield from _target(wanted)
         salt = f"{wanted.kind}:{wanted.name}@{wanted.alias}"
         number = target.pick("", salt)
-        reply = yield from _get(_path(wanted.kind, wanted.name, "versions", number))
+        reply = yield from _get(artifact_path(wanted.kind, wanted.name, "versions", number))
         return from_plain(Version, reply.body)
 
     def versions(
         self, name: str, *, kind: str = "prompt", limit: int = 50, cursor: str | None = None
     ) -> Steps[Page[Version]]:
         """The versions of an artifact, newest first, without their content."""
-        path = _path(kind, name, "versions")
-        reply = yield from _get(path, _query(limit=limit, cursor=cursor))
+        path = artifact_path(kind, name, "versions")
+        reply = yield from _get(path, parameters(limit=limit, cursor=cursor))
         return from_plain(Page[Version], reply.body)
 
     def alias(self, selector: str) -> Steps[Alias]:
         """An alias (``name@alias``) as it stands, with the move that put it there."""
-        reply = yield from _get(_alias_path(selector))
+        reply = yield from _get(alias_path(selector))
         return from_plain(Alias, reply.body)
 
     def diff(self, before: str, after: str) -> Steps[ContentDiff]:
         """How the content of one version differs from another's."""
-        reply = yield from _get("/diff", _query(before=before, after=after))
+        reply = yield from _get("/diff", parameters(before=before, after=after))
         return read_diff(reply.body)
 
     # Looking back
@@ -147,8 +153,8 @@ class Tasks:
         self, selector: str, *, limit: int = 50, cursor: str | None = None
     ) -> Steps[Page[Release]]:
         """The releases that moved an alias (``name@alias``), newest first."""
-        path = _alias_path(selector) + "/releases"
-        reply = yield from _get(path, _query(limit=limit, cursor=cursor))
+        path = alias_path(selector) + "/releases"
+        reply = yield from _get(path, parameters(limit=limit, cursor=cursor))
         return from_plain(Page[Release], reply.body)
 
     def find_release(self, number: int) -> Steps[Release]:
@@ -169,7 +175,7 @@ class Tasks:
     ) -> Steps[Page[Entry]]:
         """Journal entries, newest first: of the project, an artifact or an alias."""
         about = parse_selector(selector) if selector else None
-        query = _query(
+        query = parameters(
             kind=about.kind if about else None,
             name=about.name if about else None,
             alias=about.alias if about else None,
@@ -185,12 +191,12 @@ class Tasks:
 
     def entries(self, after: int = 0, *, limit: int = 1_000) -> Steps[Page[Entry]]:
         """Journal entries above a sequence number, oldest first: for export."""
-        reply = yield from _get("/journal", _query(after=after, limit=limit))
+        reply = yield from _get("/journal", parameters(after=after, limit=limit))
         return from_plain(Page[Entry], reply.body)
 
     def differences(self, before: datetime, after: datetime) -> Steps[tuple[Difference, ...]]:
         """What points elsewhere at one moment than at an earlier one."""
-        reply = yield from _get("/differences", _query(before=before, after=after))
+        reply = yield from _get("/differences", parameters(before=before, after=after))
         return _items(Difference, reply, "differences")
 
     def doctor(self) -> Steps[Diagnosis]:
@@ -243,7 +249,7 @@ class Tasks:
         self, items: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> Steps[tuple[Published, ...]]:
         """Publish several versions, all or none. Each item has the parameters of `publish`."""
-        body = {"versions": [_item(one) for one in items]}
+        body = {"versions": [version_fields(one) for one in items]}
         named = [(one.get("kind", "prompt"), one.get("name", "")) for one in items]
         reply = yield from _write(
             "POST", "/versions/bulk", body, lambda _: named, key=idempotency_key
@@ -262,20 +268,20 @@ class Tasks:
 
     def archive(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
         """Leave an artifact out of lists; it can still be read."""
-        path, changes = _path(kind, name, "archive"), _about(kind, name)
+        path, changes = artifact_path(kind, name, "archive"), _about(kind, name)
         reply = yield from _write("POST", path, {}, changes, key=None)
         return from_plain(Artifact, reply.body)
 
     def restore(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
         """Undo `archive`."""
-        path, changes = _path(kind, name, "restore"), _about(kind, name)
+        path, changes = artifact_path(kind, name, "restore"), _about(kind, name)
         reply = yield from _write("POST", path, {}, changes, key=None)
         return from_plain(Artifact, reply.body)
 
     def tombstone(self, selector: str, *, reason: str) -> Steps[Version]:
         """Remove the content of a version (``name:7``) for good; the record stays."""
-        place = _version_place(selector, required=True)
-        path = _path(place.kind, place.name, "versions", place.version, "tombstone")
+        place = version_place(selector, required=True)
+        path = artifact_path(place.kind, place.name, "versions", place.version, "tombstone")
         changes = _about(place.kind, place.name)
         reply = yield from _write("PUT", path, {"reason": reason}, changes, key=None)
         return from_plain(Version, reply.body)
@@ -299,7 +305,7 @@ class Tasks:
         """
         wanted = parse_selector(selector)
         target = yield from _target(wanted)
-        move = {"name": wanted.name, "alias": alias, "kind": wanted.kind, **_spelled(target)}
+        move = {"name": wanted.name, "alias": alias, "kind": wanted.kind, **target_fields(target)}
         return (yield from _release([move], reason, if_revision, idempotency_key))
 
     def split(
@@ -330,14 +336,14 @@ class Tasks:
         Each move has `name`, `alias`, one of `version`, `split` and ``delete=True``, and
         perhaps `kind` and `if_revision`.
         """
-        spelled = [_move(one) for one in moves]
+        spelled = [move_fields(one) for one in moves]
         return (yield from _release(spelled, reason, None, idempotency_key))
 
     def delete_alias(
         self, selector: str, *, reason: str = "", if_revision: int | None = None
     ) -> Steps[Release | None]:
         """Delete an alias (``name@alias``); its history stays."""
-        place = _alias_place(selector)
+        place = alias_place(selector)
         move = {"name": place.name, "alias": place.alias, "kind": place.kind, "delete": True}
         return (yield from _release([move], reason, if_revision, None))
 
@@ -348,7 +354,7 @@ class Tasks:
 
         Raises `Conflict` if there is nothing to go back to.
         """
-        path = _alias_path(selector) + "/rollback"
+        path = alias_path(selector) + "/rollback"
         headers = {} if if_revision is None else {"If-Match": f'"{if_revision:d}"'}
         reply = yield from _write(
             "POST", path, {"reason": reason}, _moved, key=None, headers=headers
@@ -372,7 +378,7 @@ class Tasks:
         self, name: str, role: Role, *, expires_at: datetime | None = None
     ) -> Steps[NewKey]:
         """Make an API key; its secret is in the answer and nowhere else."""
-        body = {"name": name, "role": role, "expires_at": _time(expires_at)}
+        body = {"name": name, "role": role, "expires_at": time_text(expires_at)}
         reply = yield from _write("POST", "/keys", body, _nothing)
         return from_plain(NewKey, reply.body)
 
@@ -381,54 +387,6 @@ class Tasks:
         path = f"/keys/{quote(key_id, safe='')}"
         reply = yield from _write("DELETE", path, None, _nothing, key=None)
         return from_plain(Key, reply.body)
-
-
-class Runs(Protocol):
-    """What carries out tasks."""
-
-    def _run(self, steps: Steps[T]) -> T: ...
-
-
-class RunsLater(Protocol):
-    """What carries out tasks on an event loop."""
-
-    def _run(self, steps: Steps[T]) -> Awaitable[T]: ...
-
-
-def sync(
-    task: Callable[Concatenate[Any, P], Steps[T]],
-) -> Callable[Concatenate[Any, P], T]:
-    """The method that carries a task out."""
-
-    @wraps(task)
-    def method(self: Runs, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._run(task(self, *args, **kwargs))
-
-    return _signed(method, task)
-
-
-def asynchronous(
-    task: Callable[Concatenate[Any, P], Steps[T]],
-) -> Callable[Concatenate[Any, P], Awaitable[T]]:
-    """The coroutine method that carries a task out."""
-
-    @wraps(task)
-    async def method(self: RunsLater, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(task(self, *args, **kwargs))
-
-    return _signed(method, task)
-
-
-M = TypeVar("M", bound=Callable[..., Any])
-
-
-def _signed(method: M, task: Callable[..., Any]) -> M:
-    """Give the method the task's parameters, and say that it returns the task's result."""
-    signature = inspect.signature(task)
-    result = str(signature.return_annotation).removeprefix("Steps[").removesuffix("]")
-    method.__signature__ = signature.replace(return_annotation=result)  # type: ignore[attr-defined]
-    method.__annotations__ = {**task.__annotations__, "return": result}
-    return method
 
 
 def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
@@ -452,7 +410,7 @@ def _write(
     """Send a change. With a `key` (None: a new one), sending it twice does it once."""
     headers = dict(headers or {})
     if key is not _MADE:
-        headers["Idempotency-Key"] = str(uuid4()) if key is None else key
+        headers["Idempotency-Key"] = os.urandom(16).hex() if key is None else key
         repeatable = True
     request = Request(
         method, path, body=body, headers=headers, repeatable=repeatable, changes=changes
@@ -477,30 +435,10 @@ def _target(wanted: Selector) -> Steps[Target]:
     if wanted.version is not None:
         return Target(version=wanted.version)
     if wanted.alias is None:
-        reply = yield from _get(_path(wanted.kind, wanted.name))
+        reply = yield from _get(artifact_path(wanted.kind, wanted.name))
         return Target(version=from_plain(Artifact, reply.body).newest)
-    reply = yield from _get(_path(wanted.kind, wanted.name, "aliases", wanted.alias))
+    reply = yield from _get(artifact_path(wanted.kind, wanted.name, "aliases", wanted.alias))
     return from_plain(Alias, reply.body).target
-
-
-def _spelled(target: Target) -> dict[str, Any]:
-    if target.version is not None:
-        return {"version": target.version}
-    return {"split": {str(arm.version): arm.weight for arm in target.split}}
-
-
-def _move(given: Mapping[str, Any]) -> dict[str, Any]:
-    move = dict(given)
-    if isinstance(move.get("split"), Mapping):
-        move["split"] = {str(number): weight for number, weight in move["split"].items()}
-    return move
-
-
-def _item(given: Mapping[str, Any]) -> dict[str, Any]:
-    item = dict(given)
-    if "dependencies" in item:
-        item["dependencies"] = to_plain(tuple(item["dependencies"]))
-    return item
 
 
 def _items(cls: type[T], reply: Reply, field: str) -> tuple[T, ...]:
@@ -509,71 +447,12 @@ def _items(cls: type[T], reply: Reply, field: str) -> tuple[T, ...]:
     return from_plain(Page[cls], {"items": body.get(field)}).items  # type: ignore[valid-type]
 
 
-def _path(*parts: str | int | None) -> str:
-    return "/artifacts/" + "/".join([quote(str(part), safe="") for part in parts])
-
-
-def _alias_place(selector: str) -> Selector:
-    place = parse_selector(selector)
-    if place.alias is None:
-        raise InvalidName(
-            f"{selector!r} does not name an alias.",
-            code="invalid_selector",
-            hint="Write it as name@alias, for example support/reply@production.",
-            field="selector",
-        )
-    return place
-
-
-def _alias_path(selector: str) -> str:
-    place = _alias_place(selector)
-    return _path(place.kind, place.name, "aliases", place.alias)
-
-
-def _version_place(selector: str, *, required: bool = False) -> Selector:
-    place = parse_selector(selector)
-    if place.alias is not None or (required and place.version is None):
-        raise InvalidName(
-            f"{selector!r} does not name {'a version' if required else 'an artifact or version'}.",
-            code="invalid_selector",
-            hint="Write it as name:7" + ("." if required else ", or as the name alone."),
-            field="selector",
-        )
-    return place
-
-
 def _tag_path(selector: str, key: str) -> tuple[str, Subjects]:
-    place = _version_place(selector)
+    place = version_place(selector)
     parts = [place.kind, place.name]
     if place.version is not None:
         parts += ["versions", str(place.version)]
-    return _path(*parts, "tags", key), _about(place.kind, place.name)
-
-
-def _query(**values: Any) -> tuple[tuple[str, str], ...]:
-    """Parameters as text: None is left out, a sequence repeats the parameter."""
-    pairs = []
-    for name, value in values.items():
-        several = value if isinstance(value, list | tuple) else (value,)
-        pairs += [(name, _written(one)) for one in several if one is not None]
-    return tuple(pairs)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, datetime):
-        return _time(value) or ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _time(at: datetime | None) -> str | None:
-    if at is not None and at.tzinfo is None:
-        raise InvalidInput(
-            f"The time {at.isoformat()} has no zone.",
-            code="invalid_time",
-            hint="Pass an aware datetime, for example datetime.now(UTC).",
-        )
-    text: str | None = to_plain(at)
-    return text
+    return artifact_path(*parts, "tags", key), _about(place.kind, place.name)
 
 
 def _about(kind: str, name: str) -> Subjects:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -102,7 +102,7 @@ class Reader:
         self.settings = settings
         self.holding = Holding(settings.pace, _stored(settings))
         self.closed = False
-        self.anyone = secrets.token_hex(8)
+        self.anyone = os.urandom(8).hex()
         """Stands for the readers without a key: one process is one of them."""
         self._flights: dict[str, Flight] = {}
         self._fallbacks: dict[tuple[str, str], Prompt] = {}
@@ -249,11 +249,13 @@ class Reader:
         if self._follower is follower:
             follower.start()
 
-    def poke(self) -> None:
+    def poke(self, *, reached: bool = False) -> None:
         """Have the follower look at what there is to do."""
         follower = self._follower
         if follower is not None:
             follower.poke()
+            if reached:
+                follower.listen_now()
 
     def close(self, wait: float = 0.0) -> None:
         """Stop following, write the snapshot, let go of connections; what is held stays."""
@@ -276,7 +278,7 @@ class Reader:
         """In a forked child: nothing of the parent's threads, locks and sockets is of use."""
         self._transport = self._follower = None
         self._flights = {}
-        self.anyone = secrets.token_hex(8)
+        self.anyone = os.urandom(8).hex()
         self.holding.begin_anew()
 
     # How it is done
@@ -327,6 +329,7 @@ class Reader:
     def _fly(self, flight: Flight) -> None:
         name, asked_at = str(flight.selector), time.monotonic()
         error: PointsmanError | None = None
+        failed_before = self.holding.cache.failing()
         try:
             self.holding.settle(name, self._ask(flight, self.holding.known(name), asked_at))
         except RefusedError as refused:
@@ -344,7 +347,7 @@ class Reader:
                 if self._flights.get(name) is flight:
                     del self._flights[name]
             flight.done.set_result(error)
-            self.poke()
+            self.poke(reached=failed_before and not self.holding.cache.failing())
 
     def _ask(self, flight: Flight, known: Answer | None, asked_at: float) -> Answer:
         def send(request: Request) -> Reply:
