@@ -17,7 +17,7 @@ PYTHON ?= $(firstword $(foreach candidate, python3.11 python3 /usr/bin/python3 p
 WORKERS ?= auto
 ARGS ?=
 
-.PHONY: help demo test check fmt bench faults lock clean
+.PHONY: help demo test check fmt bench faults reference lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -79,6 +79,9 @@ COMPILE := $(PUBLICLY) build/lock/bin/pip-compile --quiet --generate-hashes --st
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
   --no-emit-options --annotation-style line --build-deps-for editable \
   $(if $(UPGRADE),--upgrade) pyproject.toml
+
+reference: $(VENV)/.dev ## write docs/reference/cli.md from the commands' help
+	$(VENV)/bin/python tests/house/cli_reference.py
 
 lock: ## make the locks again from pyproject.toml; UPGRADE=1 for the newest of everything
 	python3.11 -m venv --clear build/lock

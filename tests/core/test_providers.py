@@ -115,6 +115,124 @@ class TestOpenAI:
         ]
 
 
+ANTHROPIC_PROMPT = prompt(
+    [
+        {"role": "system", "content": "S"},
+        {"role": "developer", "content": [{"type": "text", "text": "D"}]},
+        {"placeholder": "history"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "{{ q }}"},
+                {"type": "image_url", "image_url": {"url": "{{ image }}"}},
+                {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+                {
+                    "type": "file",
+                    "file": {
+                        "filename": "a.pdf",
+                        "file_data": "data:application/pdf;base64,QUJD",
+                    },
+                },
+            ],
+        },
+    ],
+    model={
+        "provider": "anthropic",
+        "name": "claude-opus-5-5",
+        "parameters": {
+            "max_completion_tokens": 500,
+            "temperature": 0.5,
+            "stop": "END",
+            "tool_choice": "required",
+            "parallel_tool_calls": False,
+            "reasoning_effort": "high",
+            "user": "u1",
+            "seed": 7,
+            "extra_headers": {"anthropic-version": "2023-06-01"},
+        },
+    },
+    tools=[TOOL, {"type": "web_search_20250305", "name": "web_search"}],
+    response_format=SCHEMA,
+)
+HISTORY: list[dict[str, Any]] = [
+    {"role": "user", "content": "before"},
+    {
+        "role": "assistant",
+        "content": "Let me see",
+        "tool_calls": [CALL, {**CALL, "id": "2"}],
+    },
+    {"role": "tool", "tool_call_id": "call_1", "content": "found"},
+    {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "more"}]},
+]
+USE: dict[str, Any] = {"type": "tool_use", "name": "look_up", "input": {"q": "x"}}
+ANTHROPIC_CALL: dict[str, Any] = {
+    "model": "claude-opus-5-5",
+    "max_tokens": 500,
+    "system": "S\n\nD",
+    "messages": [
+        {"role": "user", "content": "before"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "Let me see"},
+                {**USE, "id": "call_1"},
+                {**USE, "id": "2"},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_1", "content": "found"},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "2",
+                    "content": [{"type": "text", "text": "more"}],
+                },
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "?"},
+                {
+                    "type": "image",
+                    "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"},
+                },
+                {
+                    "type": "image",
+                    "source": {"type": "url", "url": "https://example.com/a.png"},
+                },
+                {
+                    "type": "document",
+                    "source": {
+                        "type": "base64",
+                        "media_type": "application/pdf",
+                        "data": "QUJD",
+                    },
+                    "title": "a.pdf",
+                },
+            ],
+        },
+    ],
+    "tools": [
+        {
+            "name": "look_up",
+            "description": "Look it up",
+            "input_schema": TOOL["function"]["parameters"],  # type: ignore[index]
+        },
+        {"type": "web_search_20250305", "name": "web_search"},
+    ],
+    "stop_sequences": ["END"],
+    "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+    "metadata": {"user_id": "u1"},
+    "output_config": {
+        "effort": "high",
+        "format": {"type": "json_schema", "schema": SCHEMA},
+    },
+    "extra_headers": {"anthropic-version": "2023-06-01"},
+}
+
+
 class TestAnthropic:
     def test_text_becomes_a_user_message(self) -> None:
         assert prompt("Hi").to_anthropic() == {
@@ -123,123 +241,10 @@ class TestAnthropic:
         }
 
     def test_everything(self) -> None:
-        one = prompt(
-            [
-                {"role": "system", "content": "S"},
-                {"role": "developer", "content": [{"type": "text", "text": "D"}]},
-                {"placeholder": "history"},
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "text", "text": "{{ q }}"},
-                        {"type": "image_url", "image_url": {"url": "{{ image }}"}},
-                        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
-                        {
-                            "type": "file",
-                            "file": {
-                                "filename": "a.pdf",
-                                "file_data": "data:application/pdf;base64,QUJD",
-                            },
-                        },
-                    ],
-                },
-            ],
-            model={
-                "provider": "anthropic",
-                "name": "claude-opus-5-5",
-                "parameters": {
-                    "max_completion_tokens": 500,
-                    "temperature": 0.5,
-                    "stop": "END",
-                    "tool_choice": "required",
-                    "parallel_tool_calls": False,
-                    "reasoning_effort": "high",
-                    "user": "u1",
-                    "seed": 7,
-                    "extra_headers": {"anthropic-version": "2023-06-01"},
-                },
-            },
-            tools=[TOOL, {"type": "web_search_20250305", "name": "web_search"}],
-            response_format=SCHEMA,
+        made = ANTHROPIC_PROMPT.to_anthropic(
+            q="?", image="data:image/png;base64,QUJD", history=HISTORY
         )
-        history = [
-            {"role": "user", "content": "before"},
-            {
-                "role": "assistant",
-                "content": "Let me see",
-                "tool_calls": [CALL, {**CALL, "id": "2"}],
-            },
-            {"role": "tool", "tool_call_id": "call_1", "content": "found"},
-            {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "more"}]},
-        ]
-        made = one.to_anthropic(q="?", image="data:image/png;base64,QUJD", history=history)
-        use = {"type": "tool_use", "name": "look_up", "input": {"q": "x"}}
-        assert made == {
-            "model": "claude-opus-5-5",
-            "max_tokens": 500,
-            "system": "S\n\nD",
-            "messages": [
-                {"role": "user", "content": "before"},
-                {
-                    "role": "assistant",
-                    "content": [
-                        {"type": "text", "text": "Let me see"},
-                        {**use, "id": "call_1"},
-                        {**use, "id": "2"},
-                    ],
-                },
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "tool_result", "tool_use_id": "call_1", "content": "found"},
-                        {
-                            "type": "tool_result",
-                            "tool_use_id": "2",
-                            "content": [{"type": "text", "text": "more"}],
-                        },
-                    ],
-                },
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "text", "text": "?"},
-                        {
-                            "type": "image",
-                            "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"},
-                        },
-                        {
-                            "type": "image",
-                            "source": {"type": "url", "url": "https://example.com/a.png"},
-                        },
-                        {
-                            "type": "document",
-                            "source": {
-                                "type": "base64",
-                                "media_type": "application/pdf",
-                                "data": "QUJD",
-                            },
-                            "title": "a.pdf",
-                        },
-                    ],
-                },
-            ],
-            "tools": [
-                {
-                    "name": "look_up",
-                    "description": "Look it up",
-                    "input_schema": TOOL["function"]["parameters"],  # type: ignore[index]
-                },
-                {"type": "web_search_20250305", "name": "web_search"},
-            ],
-            "stop_sequences": ["END"],
-            "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
-            "metadata": {"user_id": "u1"},
-            "output_config": {
-                "effort": "high",
-                "format": {"type": "json_schema", "schema": SCHEMA},
-            },
-            "extra_headers": {"anthropic-version": "2023-06-01"},
-        }
+        assert made == ANTHROPIC_CALL
         assert json.loads(json.dumps(made)) == made
 
     def test_what_is_left_out_is_told(self) -> None:

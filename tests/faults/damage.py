@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
-from serving import Api, ask, place
+from serving import Answer, Api, ask, place
 
 RUNS = int(os.environ.get("POINTSMAN_FAULT_RUNS", "3"))
 """How often each thing is broken: a few times by default, a hundred by `make faults`."""
@@ -39,9 +38,23 @@ class Record:
     asked: list[Move] = field(default_factory=list)
     acknowledged: list[tuple[Move, int]] = field(default_factory=list)
     """Moves and the revisions that they were told."""
+    answered: set[str] = field(default_factory=set)
+    """The reasons of all moves that were told to be done, or to be so already."""
     refused: Counter[tuple[int, str]] = field(default_factory=Counter)
     """How many answers of each other status and code there were."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, move: Move, answer: Answer) -> None:
+        """Write down what was answered to a move."""
+        with self.lock:
+            if answer.status != 200:
+                self.refused[answer.status, answer.code] += 1
+                assert answer.headers["retry-after"]
+                return
+            self.answered.add(move.reason)
+            if answer.json["release"] is not None:
+                (made,) = answer.json["release"]["moves"]
+                self.acknowledged.append((move, made["revision"]))
 
     def more(self, wanted: int) -> Callable[[], bool]:
         """A condition that holds once so many more moves are acknowledged than now."""
@@ -77,17 +90,10 @@ def _keep_moving(api: Api, alias: str, record: Record, stop: threading.Event) ->
             move = Move(alias, number % 2 + 1, f"move {number}")
             with record.lock:
                 record.asked.append(move)
-            answer = send(connection, api.own_key, move)
-            with record.lock:
-                if answer.status != 200:
-                    record.refused[answer.status, answer.code] += 1
-                    assert answer.headers["retry-after"]
-                elif answer.json["release"] is not None:
-                    (made,) = answer.json["release"]["moves"]
-                    record.acknowledged.append((move, made["revision"]))
+            record.note(move, send(connection, api.own_key, move))
 
 
-def send(connection: http.client.HTTPConnection, key: str, move: Move) -> Any:
+def send(connection: http.client.HTTPConnection, key: str, move: Move) -> Answer:
     """Ask for a move, with its reason as the idempotency key."""
     return ask(
         connection,

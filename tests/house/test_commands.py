@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import cli_reference
 import click
 import pytest
 from source_tree import documents
@@ -41,6 +42,10 @@ class Command(NamedTuple):
             for name in (*parameter.opts, *parameter.secondary_opts)
         }
         return {name for name in names if name.startswith("--")}
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert cli_reference.PAGE.read_text("utf-8") == cli_reference.page(), "run `make reference`"
 
 
 def _walk(words: str, command: click.Command) -> Iterator[Command]:

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"app", "core"},
     "web": {"app", "core"},
     "sdk": {"core"},
-    "compose": {"app", "core", "storage"},
+    "compose": {"app", "core", "storage", "sdk"},
     "server": {"compose", "app", "core", "wire", "web"},
     "cli": {"sdk", "compose", "server", "core"},
     # The package itself: what it exports, imported when it is asked for.

@@ -387,7 +387,7 @@ def test_who_is_no_registry_says_nothing_about_what_was_asked(reply: Reply) -> N
     error = error_of(reply)
     assert isinstance(error, Unavailable)
     assert not isinstance(error, OutcomeUnknown)
-    assert error.code == "unexpected_answer"
+    assert error.code == "not_a_registry"
 
 
 def test_rubbish_in_a_problem_is_left_out() -> None:

@@ -183,7 +183,7 @@ def _ask(
         return reply, held
     if reply.status in (404, 410):
         error = error_of(reply)
-        if error.code != "unexpected_answer":
+        if error.code != "not_a_registry":
             raise RefusedError(error, reply)
         raise error
     if reply.status != 200:

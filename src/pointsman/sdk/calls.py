@@ -170,7 +170,7 @@ def _not_from_a_registry(reply: Reply) -> PointsmanError:
         message = f"HTTP status {reply.status}, and not in the words of a registry."
         hint = NOT_A_REGISTRY
     error = errors.Unavailable(
-        message, code="unexpected_answer", hint=hint, details={"status": reply.status}
+        message, code="not_a_registry", hint=hint, details={"status": reply.status}
     )
     _note_retry_after(error, reply)
     return error

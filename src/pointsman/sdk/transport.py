@@ -286,7 +286,7 @@ def _body(status: int, headers: Mapping[str, str], data: bytes) -> Any:
     if kind not in _JSON_TYPES or not data:
         if status >= 300 or status == 204:
             return None  # the status says what there is to say
-        raise Unavailable("The answer is not JSON.", code="unexpected_answer", hint=NOT_A_REGISTRY)
+        raise Unavailable("The answer is not JSON.", code="not_a_registry", hint=NOT_A_REGISTRY)
     try:
         return parse_json(data, max_bytes=MAX_BODY, max_depth=80)
     except InvalidInput as error:
@@ -296,7 +296,7 @@ def _body(status: int, headers: Mapping[str, str], data: bytes) -> Any:
 
 
 def _unexpected(what: str) -> Unavailable:
-    return Unavailable(what, code="unexpected_answer", hint=NOT_A_REGISTRY)
+    return Unavailable(what, code="not_a_registry", hint=NOT_A_REGISTRY)
 
 
 def _is_timeout(error: BaseException) -> bool:
