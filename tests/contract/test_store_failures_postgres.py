@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 import select
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -27,7 +27,7 @@ from pointsman.core.policy import Actor
 from pointsman.core.vocabulary import Published
 from pointsman.errors import Conflict, OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage.postgres import PostgresStore
-from stores import Databases, PostgresPlace, Raw
+from stores import Databases, PostgresPlace, Raw, start_postgres
 
 PATIENCE = 0.2
 Wait = Callable[..., None]
@@ -372,37 +372,34 @@ def test_a_server_that_is_away_and_comes_back(proxy: Proxy, eventually: Wait) ->
 
 
 @pytest.fixture
-def small_disk(
-    tmp_path_factory: pytest.TempPathFactory, databases: Databases, postgres_server: str
-) -> Iterator[tuple[Path, str]]:
-    """A file system of 24 MB that holds a database: its folder and the database's URL."""
-    import tempfile
+def small_disk(postgres_server: str) -> Iterator[tuple[Path, str]]:
+    """A file system of 24 MB that holds a database: its folder and the database's URL.
 
+    The server is one of its own: a full disk fails the checkpoints of all its databases.
+    """
+    del postgres_server  # where there can be none, there can't be a second
     if os.environ.get("POINTSMAN_TEST_POSTGRES") or os.geteuid() != 0:
         pytest.skip("only root can make a small disk for a server of its own")
     folder = Path(tempfile.mkdtemp(prefix="pointsman-small-"))
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=False
+        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(folder)], check=False
     ).returncode:
         folder.rmdir()
         pytest.skip("a small file system can't be mounted here")
-    name = f"small_{os.getpid()}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        (data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
-        owner = Path(data).stat()
-        folder.chmod(0o755)
-        (folder / "space").mkdir()
-        os.chown(folder / "space", owner.st_uid, owner.st_gid)
-        assert pwd.getpwuid(owner.st_uid)
-        connection.execute(f"CREATE TABLESPACE {name} LOCATION '{folder / 'space'}'".encode())
-        connection.execute(f"CREATE DATABASE {name} TABLESPACE {name}".encode())
-        try:
-            yield folder, databases.url(name)
-        finally:
-            databases.drop(name)
-            connection.execute(f"DROP TABLESPACE {name}".encode())
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-            folder.rmdir()
+    home = folder.with_name(folder.name.replace("small", "postgres"))
+    url, stop = start_postgres(home)
+    try:
+        owner, space = home.stat(), folder / "space"
+        space.mkdir()
+        os.chown(space, owner.st_uid, owner.st_gid)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'".encode())
+            connection.execute("CREATE DATABASE small TABLESPACE small")
+        yield folder, Databases(url).url("small")
+    finally:
+        stop()
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
 
 
 def large(tx: Transaction, name: str) -> None:

@@ -58,29 +58,33 @@ def refused(place: Place, sql: str) -> None:
         assert dump(raw) == before
 
 
-@pytest.mark.parametrize("table", GUARDED)
-def test_update_is_refused(filled: Store, place: Place, table: str) -> None:
-    for column in GUARDED[table]:
-        refused(place, f"UPDATE {table} SET {column} = {column}")
+def test_update_is_refused(filled: Store, place: Place) -> None:
+    for table, columns in GUARDED.items():
+        for column in columns:
+            refused(place, f"UPDATE {table} SET {column} = {column}")
 
 
-@pytest.mark.parametrize("table", GUARDED)
-def test_delete_is_refused(filled: Store, place: Place, table: str) -> None:
-    refused(place, f"DELETE FROM {table}")
+def test_delete_is_refused(filled: Store, place: Place) -> None:
+    for table in GUARDED:
+        refused(place, f"DELETE FROM {table}")
 
 
-@pytest.mark.parametrize("table", GUARDED)
-def test_truncate_is_refused(postgres_url: str, table: str) -> None:
+def test_truncate_is_refused(postgres_url: str) -> None:
     """SQLite has no such statement."""
     place = PostgresPlace(postgres_url)
     with closing(place.open()) as store:
         fill(store)
-        refused(place, f"TRUNCATE {table}")
-        refused(place, f"TRUNCATE project, {table} CASCADE")
+        for table in GUARDED:
+            refused(place, f"TRUNCATE {table}")
+            refused(place, f"TRUNCATE project, {table} CASCADE")
 
 
-@pytest.mark.parametrize("table", GUARDED)
-def test_replacing_a_row_is_refused(filled: Store, place: Place, table: str) -> None:
+def test_replacing_a_row_is_refused(filled: Store, place: Place) -> None:
+    for table in GUARDED:
+        _find_replacing_refused(place, table)
+
+
+def _find_replacing_refused(place: Place, table: str) -> None:
     with place.raw() as raw:
         columns = GUARDED[table]
         (row,) = raw.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1")

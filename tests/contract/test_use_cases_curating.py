@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -90,25 +91,23 @@ def test_one_spelling_of_a_key(registry: Registry) -> None:
     assert registry.artifact("x").tags == {}
 
 
-@pytest.mark.parametrize(
-    ("selector", "key", "value", "kind"),
-    [
-        ("nope", "a", "b", NotFound),
-        ("x:9", "a", "b", NotFound),
-        ("x@prod", "a", "b", InvalidName),
-        ("x", "", "b", InvalidName),
-        ("x", "../a", "b", InvalidName),
-        ("x", "a\0", "b", InvalidName),
-        ("x", "a", "\0", InvalidInput),
-        ("x", "a", "\ud800", InvalidInput),
-        ("x", "a", "x" * 100_001, InvalidInput),
-    ],
-)
-def test_bad_tags_are_refused(
-    registry: Registry, selector: str, key: str, value: str, kind: type[PointsmanError]
-) -> None:
-    with pytest.raises(kind):
-        registry.set_tag(selector, key, value)
+_BAD_TAGS: list[tuple[str, str, str, type[PointsmanError]]] = [
+    ("nope", "a", "b", NotFound),
+    ("x:9", "a", "b", NotFound),
+    ("x@prod", "a", "b", InvalidName),
+    ("x", "", "b", InvalidName),
+    ("x", "../a", "b", InvalidName),
+    ("x", "a\0", "b", InvalidName),
+    ("x", "a", "\0", InvalidInput),
+    ("x", "a", "\ud800", InvalidInput),
+    ("x", "a", "x" * 100_001, InvalidInput),
+]
+
+
+def test_bad_tags_are_refused(registry: Registry, subtests: pytest.Subtests) -> None:
+    for selector, key, value, kind in _BAD_TAGS:
+        with subtests.test(selector=selector), pytest.raises(kind):
+            registry.set_tag(selector, key, value)
 
 
 # Archiving
@@ -180,9 +179,17 @@ def test_the_newest_may_be_removed_and_is_not_replaced(registry: Registry) -> No
     assert registry.resolve("x").content["template"] == "two", "what was published can be read"
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "\n"])
-def test_removing_needs_a_reason(registry: Registry, reason: str) -> None:
-    refused(InvalidInput, "reason_required", lambda: registry.tombstone("x:2", reason=reason))
+_NO_REASONS: list[str] = ["", "  ", "\n"]
+
+
+def test_removing_needs_a_reason(registry: Registry, subtests: pytest.Subtests) -> None:
+    for reason in _NO_REASONS:
+        with subtests.test(reason=reason):
+            refused(
+                InvalidInput,
+                "reason_required",
+                functools.partial(registry.tombstone, "x:2", reason=reason),
+            )
 
 
 def test_what_is_in_use_or_not_there_is_not_removed(registry: Registry) -> None:
@@ -299,7 +306,7 @@ def test_a_key_opens_until_it_is_revoked(app: Application, registry: Registry) -
         )
         row = reader.key(made.key.id)
         assert row is not None
-        assert made.secret.rpartition("_")[2] not in str(row), "no secret is kept"
+        assert made.secret.split("_", 2)[2] not in str(row), "no secret is kept"
     revoked = registry.revoke_key(made.key.id)
     assert revoked.revoked_at is not None
     with app.store.read() as reader:
@@ -356,13 +363,20 @@ def test_unknown_keys_are_refused_alike(app: Application, registry: Registry) ->
             )
 
 
-@pytest.mark.parametrize(
-    ("name", "role"), [("", "viewer"), (" ", "viewer"), ("x" * 101, "viewer"), ("x", "root")]
-)
-def test_bad_keys_are_refused(registry: Registry, name: str, role: Any) -> None:
-    with pytest.raises(InvalidInput):
-        registry.create_key(name, role)
-    assert registry.keys() == ()
+_BAD_KEYS: list[tuple[str, Any]] = [
+    ("", "viewer"),
+    (" ", "viewer"),
+    ("x" * 101, "viewer"),
+    ("x", "root"),
+]
+
+
+def test_bad_keys_are_refused(registry: Registry, subtests: pytest.Subtests) -> None:
+    for name, role in _BAD_KEYS:
+        with subtests.test(name=name):
+            with pytest.raises(InvalidInput):
+                registry.create_key(name, role)
+            assert registry.keys() == ()
 
 
 def test_revoking_what_is_not_there(registry: Registry) -> None:

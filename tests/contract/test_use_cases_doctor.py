@@ -4,21 +4,77 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import apsw
+import psycopg
 import pytest
 
+from pointsman.app.application import Application, Caller, View
+from pointsman.app.doctor import examine
 from pointsman.compose import Registry
+from pointsman.core.journal import genesis, link
+from pointsman.core.policy import Actor
 from pointsman.core.vocabulary import Diagnosis
+from pointsman.storage import postgres, sqlite
 from scale import SCALE
-from stores import Place, Raw
+from stores import (
+    Databases,
+    Place,
+    PostgresPlace,
+    PostgresRaw,
+    Raw,
+    SqlitePlace,
+    SqliteRaw,
+)
 
 
-@pytest.fixture
-def damaged(place: Place) -> Iterator[Registry]:
-    """A registry in which everything has happened once."""
+@dataclass
+class Sound:
+    """A registry in which everything has happened once, for all to damage: nothing stays."""
+
+    place: Place
+    registry: Registry
+    caller: Caller
+
+    @contextmanager
+    def intruded(self) -> Iterator[tuple[Raw, Callable[[], Diagnosis]]]:
+        """A raw connection past every trigger, and the doctor looking through it; all undone."""
+        if isinstance(self.place, SqlitePlace):
+            with closing(apsw.Connection(str(self.place.file))) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+                for (name,) in connection.execute(triggers).fetchall():
+                    connection.execute(f"DROP TRIGGER {name}")
+                records = sqlite._records(connection, self.place.file)
+                yield SqliteRaw(connection), lambda: examine(View(records, self.caller))
+                connection.execute("ROLLBACK")
+            return
+        assert isinstance(self.place, PostgresPlace)
+        with psycopg.connect(self.place.url) as session:
+            session.execute("SET LOCAL session_replication_role = replica")
+            seen = postgres._records(session)
+            yield PostgresRaw(session), lambda: examine(View(seen, self.caller))
+            session.rollback()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def sound(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sound]:
+    if request.param == "sqlite":
+        yield from _filled(SqlitePlace(tmp_path_factory.mktemp("sound")))
+    else:
+        databases: Databases = request.getfixturevalue("databases")
+        name = databases.migrated()
+        yield from _filled(PostgresPlace(databases.url(name)))
+        databases.drop(name)
+
+
+def _filled(place: Place) -> Iterator[Sound]:
     with closing(place.open()) as store:
         registry = Registry(store)
         registry.publish("tone", "Be kind.", aliases=["prod"])
@@ -40,20 +96,23 @@ def damaged(place: Place) -> Iterator[Registry]:
         registry.create_key("app", "viewer")
         registry.revoke_key(key.key.id)
         registry.set_tag("x", "last", "entry")
-        diagnosis = registry.doctor()
-        assert diagnosis.healthy
-        assert diagnosis.findings == ()
-        assert diagnosis.checked["entries"] == len(registry.entries().items)
-        assert diagnosis.checked["versions"] == 7
-        assert diagnosis.checked["artifacts"] == 4
-        yield registry
+        project = Application(store).project("default")
+        yield Sound(place, registry, Caller(Actor("test:ana", "Ana", "viewer", "test"), project))
+        assert registry.doctor().healthy
 
 
-def after(place: Place, registry: Registry, *statements: str) -> Diagnosis:
-    with place.raw(guarded=False) as raw:
-        for statement in statements:
-            raw.execute(statement)
-    return registry.doctor()
+def test_a_sound_registry_is_said_to_be(sound: Sound) -> None:
+    diagnosis = sound.registry.doctor()
+    assert diagnosis.healthy
+    assert diagnosis.findings == ()
+    assert diagnosis.checked == {
+        "entries": len(sound.registry.entries().items),
+        "artifacts": 4,
+        "versions": 7,
+        "aliases": 4,
+        "tags": 3,
+        "keys": 2,
+    }
 
 
 _X = "(SELECT id FROM artifact WHERE name = 'x')"
@@ -187,8 +246,10 @@ _LAST = "(SELECT MAX(id) FROM journal)"
         ),
     ],
 )
-def test_damage_is_found(damaged: Registry, place: Place, check: str, statement: str) -> None:
-    diagnosis = after(place, damaged, statement)
+def test_damage_is_found(sound: Sound, check: str, statement: str) -> None:
+    with sound.intruded() as (raw, doctor):
+        raw.execute(statement)
+        diagnosis = doctor()
     assert not diagnosis.healthy
     assert check in {finding.check for finding in diagnosis.findings}, diagnosis.findings
     for finding in diagnosis.findings:
@@ -196,50 +257,41 @@ def test_damage_is_found(damaged: Registry, place: Place, check: str, statement:
         assert finding.message
 
 
-def test_a_rewritten_journal_is_found_by_its_state(damaged: Registry, place: Place) -> None:
+def test_a_rewritten_journal_is_found_by_its_state(sound: Sound) -> None:
     """An intruder who mends every hash after a change still has the state against them."""
-    from pointsman.core.journal import genesis, link
-
-    with place.raw(guarded=False) as raw:
+    with sound.intruded() as (raw, doctor):
         (uid,) = raw.execute("SELECT uid FROM project")[0]
         rows = raw.execute(
             "SELECT id, at, type, actor, by_name, via, data FROM journal ORDER BY id"
         )
         previous = genesis(uid).hash
         for identity, at, kind, actor, by, via, data in rows:
-            if kind == "alias.moved" and '"better"' in data:
-                data = data.replace('"to":{"version":2}', '"to":{"version":3}')
-            previous = link(previous, identity - (1 << 40), at, kind, actor, by, via, data)
+            told = data
+            if kind == "alias.moved":
+                told = data.replace('"reason":"better"', '"reason":"worse"')
+            previous = link(previous, identity - (1 << 40), at, kind, actor, by, via, told)
             raw.execute(
-                "UPDATE journal SET data = ?, hash = ? WHERE id = ?", (data, previous, identity)
+                "UPDATE journal SET data = ?, hash = ? WHERE id = ?", (told, previous, identity)
             )
-    diagnosis = damaged.doctor()
-    assert {finding.check for finding in diagnosis.findings} == {"aliases"}
+        assert doctor().healthy, "it is not the last move: nothing but a checkpoint tells"
+        raw.execute("UPDATE alias SET version = 3 WHERE name = 'prod' AND version = 1")
+        assert {finding.check for finding in doctor().findings} == {"aliases"}
 
 
-def test_random_damage_to_the_journal_is_found_and_never_breaks_the_doctor(
-    damaged: Registry, place: Place
-) -> None:
+def test_random_damage_to_the_journal_is_found_and_never_breaks_the_doctor(sound: Sound) -> None:
     """Whatever JSON stands where a fact stood, the doctor says so and looks at the rest."""
     chance = random.Random(7)
-    with place.raw() as raw:
+    with sound.intruded() as (raw, doctor):
         rows = raw.execute("SELECT id, data FROM journal ORDER BY id")
-    for _ in range(int(40 * SCALE)):
-        identity, data = chance.choice(rows)
-        broken = json.dumps(_broken(json.loads(data), chance))
-        if json.loads(broken) == json.loads(data):
-            continue
-        with place.raw(guarded=False) as raw:
-            _set(raw, identity, broken)
-        diagnosis = damaged.doctor()
-        assert "chain" in {finding.check for finding in diagnosis.findings}, broken
-        with place.raw(guarded=False) as raw:
-            _set(raw, identity, data)
-    assert damaged.doctor().healthy
-
-
-def _set(raw: Raw, identity: int, data: str) -> None:
-    raw.execute("UPDATE journal SET data = ? WHERE id = ?", (data, identity))
+        for _ in range(int(60 * SCALE)):
+            identity, data = chance.choice(rows)
+            broken = json.dumps(_broken(json.loads(data), chance))
+            if json.loads(broken) == json.loads(data):
+                continue
+            raw.execute("UPDATE journal SET data = ? WHERE id = ?", (broken, identity))
+            assert "chain" in {finding.check for finding in doctor().findings}, broken
+            raw.execute("UPDATE journal SET data = ? WHERE id = ?", (data, identity))
+        assert doctor().healthy
 
 
 def _broken(value: Any, chance: random.Random) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -209,45 +210,42 @@ def test_archived_artifacts_take_no_versions(registry: Registry) -> None:
     assert registry.publish("x", OTHER).version.number == 2
 
 
-@pytest.mark.parametrize(
-    ("given", "kind", "field"),
-    [
-        ({"name": "a//b"}, InvalidName, "name"),
-        ({"name": ""}, InvalidName, "name"),
-        ({"kind": "prompts"}, InvalidName, "kind"),
-        ({"content": {"template": "{{ a"}}, InvalidContent, None),
-        ({"content": {"template": "{{ a b }}", "format": "curly"}}, None, None),
-        ({"content": {"template": "{a b}", "format": "f-string"}}, TemplateSyntaxError, None),
-        ({"content": 5}, InvalidContent, None),
-        ({"content": {}}, InvalidContent, None),
-        ({"message": "x" * 10_001}, InvalidInput, "message"),
-        ({"message": "\0"}, InvalidInput, "message"),
-        ({"message": "\ud800"}, InvalidInput, "message"),
-        ({"tags": {"": "x"}}, InvalidName, "key"),
-        ({"tags": {"a": "x" * 100_001}}, InvalidInput, "value"),
-        ({"tags": {f"k{n}": "x" for n in range(101)}}, TooLarge, "tags"),
-        ({"aliases": ["latest"]}, InvalidName, "alias"),
-        ({"aliases": ["v7"]}, InvalidName, "alias"),
-        ({"aliases": ["prod"], "reason": "x" * 10_001}, InvalidInput, "reason"),
-        ({"dependencies": [Dependency("eats", "y")]}, InvalidInput, "dependencies"),  # type: ignore[arg-type]
-        ({"dependencies": [Dependency("uses", "y@")]}, InvalidName, "selector"),
-        ({"dependencies": [Dependency("uses", "model:y")]}, NotFound, "content"),
-        ({"dependencies": [Dependency("includes", "y")]}, InvalidInput, "dependencies"),
-    ],
-)
+_BROKEN: list[tuple[dict[str, Any], type[PointsmanError], str | None]] = [
+    ({"name": "a//b"}, InvalidName, "name"),
+    ({"name": ""}, InvalidName, "name"),
+    ({"kind": "prompts"}, InvalidName, "kind"),
+    ({"content": {"template": "{{ a"}}, InvalidContent, None),
+    ({"content": {"template": "{a b}", "format": "f-string"}}, TemplateSyntaxError, None),
+    ({"content": 5}, InvalidContent, None),
+    ({"content": {}}, InvalidContent, None),
+    ({"message": "x" * 10_001}, InvalidInput, "message"),
+    ({"message": "\0"}, InvalidInput, "message"),
+    ({"message": "\ud800"}, InvalidInput, "message"),
+    ({"tags": {"": "x"}}, InvalidName, "key"),
+    ({"tags": {"a": "x" * 100_001}}, InvalidInput, "value"),
+    ({"tags": {f"k{n}": "x" for n in range(101)}}, TooLarge, "tags"),
+    ({"aliases": ["latest"]}, InvalidName, "alias"),
+    ({"aliases": ["v7"]}, InvalidName, "alias"),
+    ({"aliases": ["prod"], "reason": "x" * 10_001}, InvalidInput, "reason"),
+    ({"dependencies": [Dependency("eats", "y")]}, InvalidInput, "dependencies"),  # type: ignore[arg-type]
+    ({"dependencies": [Dependency("uses", "y@")]}, InvalidName, "selector"),
+    ({"dependencies": [Dependency("uses", "model:y")]}, NotFound, "content"),
+    ({"dependencies": [Dependency("includes", "y")]}, InvalidInput, "dependencies"),
+]
+
+
 def test_what_breaks_a_rule_is_refused_and_leaves_nothing(
-    registry: Registry, given: dict[str, Any], kind: type[PointsmanError] | None, field: str | None
+    registry: Registry, subtests: pytest.Subtests
 ) -> None:
-    wanted: dict[str, Any] = {"name": "x", "content": HELLO, **given}
-    if kind is None:
-        registry.publish(**wanted)
-        return
-    with pytest.raises(kind) as caught:
-        registry.publish(**wanted)
-    if field is not None:
-        assert caught.value.field == field
-    assert registry.search().items == ()
-    assert head(registry) == 1
+    for given, kind, field in _BROKEN:
+        with subtests.test(given=given):
+            wanted: dict[str, Any] = {"name": "x", "content": HELLO, **given}
+            with pytest.raises(kind) as caught:
+                registry.publish(**wanted)
+            if field is not None:
+                assert caught.value.field == field
+            assert registry.search().items == ()
+            assert head(registry) == 1
 
 
 def test_dependencies_are_recorded(registry: Registry) -> None:
@@ -394,13 +392,17 @@ def test_a_refused_request_is_not_remembered(registry: Registry) -> None:
     assert registry.publish("x", OTHER, idempotency_key="k").version.number == 2
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "a\0b"])
-def test_a_bad_idempotency_key_is_refused(registry: Registry, key: str) -> None:
-    refusal(
-        InvalidInput,
-        "invalid_idempotency_key",
-        lambda: registry.publish("x", HELLO, idempotency_key=key),
-    )
+_BAD_KEYS: list[str] = ["", "x" * 256, "a\nb", "a\0b"]
+
+
+def test_a_bad_idempotency_key_is_refused(registry: Registry, subtests: pytest.Subtests) -> None:
+    for key in _BAD_KEYS:
+        with subtests.test(key=key):
+            refusal(
+                InvalidInput,
+                "invalid_idempotency_key",
+                functools.partial(registry.publish, "x", HELLO, idempotency_key=key),
+            )
 
 
 def test_idempotency_keys_belong_to_who_sent_them(

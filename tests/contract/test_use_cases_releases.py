@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -169,14 +170,16 @@ def test_aliases_mind_case_and_belong_to_their_artifact(registry: Registry) -> N
     assert registry.resolve("y@prod").version == 3
 
 
-@pytest.mark.parametrize(
-    "alias", ["latest", "NEWEST", "v1", "7", "", "a b", "a/b", "a@b", "x" * 101]
-)
-def test_bad_aliases_are_refused(registry: Registry, alias: str) -> None:
-    with pytest.raises(InvalidName):
-        registry.promote("x:1", alias)
-    with pytest.raises(InvalidName):
-        registry.release([{"name": "x", "alias": alias, "version": 1}])
+_BAD_ALIASES: list[str] = ["latest", "NEWEST", "v1", "7", "", "a b", "a/b", "a@b", "x" * 101]
+
+
+def test_bad_aliases_are_refused(registry: Registry, subtests: pytest.Subtests) -> None:
+    for alias in _BAD_ALIASES:
+        with subtests.test(alias=alias):
+            with pytest.raises(InvalidName):
+                registry.promote("x:1", alias)
+            with pytest.raises(InvalidName):
+                registry.release([{"name": "x", "alias": alias, "version": 1}])
 
 
 # Splits
@@ -195,11 +198,21 @@ def test_a_split_shares_readers_out(registry: Registry) -> None:
     assert all(new == 4 for old, new in zip(seen, now, strict=True) if old == 4), "nobody goes back"
 
 
-@pytest.mark.parametrize(
-    "weights", [{}, {1: 0, 2: 1}, {1: -1, 2: 1}, {1: 10_001, 2: 1}, dict.fromkeys(range(1, 22), 1)]
-)
-def test_bad_splits_are_refused(registry: Registry, weights: dict[int, int]) -> None:
-    refused(InvalidInput, "invalid_split", lambda: registry.split("x", "ab", weights))
+_BAD_SPLITS: list[dict[int, int]] = [
+    {},
+    {1: 0, 2: 1},
+    {1: -1, 2: 1},
+    {1: 10_001, 2: 1},
+    dict.fromkeys(range(1, 22), 1),
+]
+
+
+def test_bad_splits_are_refused(registry: Registry, subtests: pytest.Subtests) -> None:
+    for weights in _BAD_SPLITS:
+        with subtests.test(weights=weights):
+            refused(
+                InvalidInput, "invalid_split", functools.partial(registry.split, "x", "ab", weights)
+            )
 
 
 def test_a_split_over_a_missing_version_is_refused(registry: Registry) -> None:
@@ -299,29 +312,30 @@ def test_a_refused_release_tells_every_reason_and_does_nothing(registry: Registr
     assert registry.search(with_aliases=["prod"]).items == (registry.artifact("x"),)
 
 
-@pytest.mark.parametrize(
-    ("moves", "code"),
-    [
-        ([], "empty_release"),
-        ([{"name": "x", "alias": "a"}], "invalid_target"),
-        ([{"name": "x", "alias": "a", "version": 1, "delete": True}], "invalid_target"),
-        ([{"name": "x", "alias": "a", "version": 1, "split": {"1": 1}}], "invalid_target"),
-        ([{"name": "x", "version": 1}], "missing_field"),
-        ([{"alias": "a", "version": 1}], "missing_field"),
-        ([{"name": "x", "alias": "a", "version": 1, "vresion": 2}], "unknown_field"),
-        ([{"name": "x", "alias": "a", "version": 0}], "version_out_of_range"),
-        ([{"name": "x", "alias": "a", "version": True}], "not_a_number"),
-        ([{"name": "x", "alias": "a", "split": {"1": 1, "01": 1}}], "invalid_split"),
-        ([{"name": "x", "alias": "a", "split": {"one": 1}}], "not_a_number"),
-        ([{"name": "x", "alias": "a", "split": {"1": "1", "2": 1}}], "invalid_split"),
-        ([{"name": "x", "alias": "a", "split": {"1": 1.5, "2": 1}}], "invalid_split"),
-        ([{"name": "x", "alias": "a", "split": {"1": True, "2": 1}}], "invalid_split"),
-    ],
-)
-def test_bad_moves_are_refused(registry: Registry, moves: list[dict[str, Any]], code: str) -> None:
-    before = head(registry)
-    refused(InvalidInput, code, lambda: registry.release(moves))
-    assert head(registry) == before
+_BAD_MOVES: list[tuple[list[dict[str, Any]], str]] = [
+    ([], "empty_release"),
+    ([{"name": "x", "alias": "a"}], "invalid_target"),
+    ([{"name": "x", "alias": "a", "version": 1, "delete": True}], "invalid_target"),
+    ([{"name": "x", "alias": "a", "version": 1, "split": {"1": 1}}], "invalid_target"),
+    ([{"name": "x", "version": 1}], "missing_field"),
+    ([{"alias": "a", "version": 1}], "missing_field"),
+    ([{"name": "x", "alias": "a", "version": 1, "vresion": 2}], "unknown_field"),
+    ([{"name": "x", "alias": "a", "version": 0}], "version_out_of_range"),
+    ([{"name": "x", "alias": "a", "version": True}], "not_a_number"),
+    ([{"name": "x", "alias": "a", "split": {"1": 1, "01": 1}}], "invalid_split"),
+    ([{"name": "x", "alias": "a", "split": {"one": 1}}], "not_a_number"),
+    ([{"name": "x", "alias": "a", "split": {"1": "1", "2": 1}}], "invalid_split"),
+    ([{"name": "x", "alias": "a", "split": {"1": 1.5, "2": 1}}], "invalid_split"),
+    ([{"name": "x", "alias": "a", "split": {"1": True, "2": 1}}], "invalid_split"),
+]
+
+
+def test_bad_moves_are_refused(registry: Registry, subtests: pytest.Subtests) -> None:
+    for moves, code in _BAD_MOVES:
+        with subtests.test(moves=moves):
+            before = head(registry)
+            refused(InvalidInput, code, functools.partial(registry.release, moves))
+            assert head(registry) == before
 
 
 def test_too_many_moves_are_refused(registry: Registry) -> None:

@@ -17,8 +17,9 @@ from damage import NAME, RUNS, STILL, Record, check, movers, prepare
 
 from serving import ServerProcess, place
 
-SIZE = 24
-"""Megabytes of the disk; the log alone grows to 16 before it is written back."""
+SIZE = 24 + 2 * RUNS
+"""Megabytes of the disk: the log alone grows to 16 before it is written back, and each run
+leaves its moves on record."""
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_change_that_does_not_fit_leaves_nothing_behind(disk: Path) -> None:
         prepare(server)
         head = server.head()
         for _ in range(RUNS):
-            texts = (os.urandom(400_000).hex() for _ in range(50))
+            texts = (os.urandom(400_000).hex() for _ in range(SIZE))
             bulk = [{"name": "too/large", "content": {"template": text}} for text in texts]
             answer = server.post("/versions/bulk", {"versions": bulk})
             assert (answer.status, answer.code) == (503, "disk_full"), answer

@@ -154,6 +154,8 @@ SELECTORS = [
     Case("an unknown alias", "GET", f"/resolve/{NAME}@no", 404, "alias_not_found", "selector"),
     Case("an unknown version", "GET", f"/resolve/{NAME}:9", 404, "version_not_found", "selector"),
     Case("a bad moment", "GET", f"/resolve/{NAME}?at=yesterday", 400, "invalid_field", "at"),
+    Case("a moment in the year 10,000", "GET", f"/resolve/{NAME}?at=9999-12-31T23:59:59-01:00", 400, "invalid_time"),
+    Case("a moment in the year 0", "GET", f"/resolve/{NAME}?at=0001-01-01T00:00:00%2B01:00", 400, "invalid_time"),
     Case("seconds as a moment", "GET", f"/resolve/{NAME}?at=1700000000", 400, "invalid_field", "at"),
     Case("null as a moment", "GET", f"/resolve/{NAME}?at=null", 400, "invalid_field", "at"),
     Case("a moment without a zone", "GET", f"/resolve/{NAME}?at=2026-01-01T00:00:00", 400, "invalid_time"),
@@ -273,6 +275,8 @@ KEYS = [
     Case("a key with a role that is none", "POST", "/keys", 400, "invalid_field", "role", {"name": "x", "role": "root"}),
     Case("a key that has expired", "POST", "/keys", 400, "invalid_expiry", "expires_at",
          {"name": "x", "role": "viewer", "expires_at": "2001-01-01T00:00:00Z"}),
+    Case("a key that expires in the year 10,000", "POST", "/keys", 400, "invalid_time", "",
+         {"name": "x", "role": "viewer", "expires_at": "9999-12-31T23:59:59-01:00"}),
     Case("a key that is not there", "DELETE", "/keys/no", 404, "key_not_found", "id", hint=False),
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -121,15 +122,15 @@ async def _ask_all(service: Service, secret: str, chance: random.Random) -> dict
     assert await _ask(service, "POST", b"/api/v1/versions", b"", [bearer], made) == 201
     statuses: dict[int, int] = {}
     for _ in range(TIMES * 3):
-        path = chance.choice(PREFIXES) + _wire(some(chance, WORDS), chance)
-        query = _wire(some(chance, [*WORDS, *PARAMETERS]), chance) if chance.random() < 0.5 else b""
+        path = chance.choice(PREFIXES) + _wire(some(chance, WORDS, chance.choice(SIZES)), chance)
+        query = _query(chance) if chance.random() < 0.5 else b""
         headers = [bearer] * chance.choice([1, 1, 1, 1, 1, 0, 2])
         headers += [_header(chance) for _ in range(chance.randint(0, 2))]
         method = chance.choice(["GET"] * 6 + ["HEAD", "POST", "PUT", "DELETE", "PATCH", "X"])
         body = some(chance, BODY).encode("utf-8", "surrogatepass")
         if path == b"/api/v1/watch" and method == "GET":
             continue
-        status = await _ask(service, method, path, query.replace(b"?", b""), headers, body)
+        status = await _ask(service, method, path, query, headers, body)
         assert status < 500, (method, path, query, headers, body)
         statuses[status] = statuses.get(status, 0) + 1
     return statuses
@@ -146,7 +147,7 @@ PREFIXES = [
     b"/api/v1/releases/",
     b"/api/v1/releases",
     b"/api/v1/versions",
-    b"/api/v1/journal",
+    *[b"/api/v1/journal"] * 2,
     b"/api/v1/diff",
     b"/api/v1/differences",
     b"/api/v1/keys/",
@@ -154,11 +155,15 @@ PREFIXES = [
     b"/",
     b"",
 ]
+SIZES = [0, 0, 1, 2, 3, 12]
 PARAMETERS = [
-    *("at=", "key=", "limit=", "cursor=", "&", "&", "after=", "before=", "since=", "until="),
-    *("kind=", "name=", "tags=", "alias=", "type=", "order=", "archived=", "folder=", "text="),
+    *("at", "key", "limit", "cursor", "after", "before", "since", "until", "kind", "name"),
+    *("tags", "alias", "without_alias", "type", "order", "archived", "folder", "text", "actor"),
+]
+VALUES = [
     *("2026-11-21T10:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "fuzz/reply:1"),
-    *("2026-11-21T10:00:00", "10", "team = x and (", "not ", "9999-12-31T23:59:59-23:59"),
+    *("2026-11-21T10:00:00", "10", "team = x and (", "not ", "9999-12-31T23:59:59-23:59", "any"),
+    *("fuzz", "production", "prompt", "alias.moved", "created", "team = 'x'", "fuzz/reply"),
 ]
 BODY = [
     *("{", "}", "[", "]", ",", ":", '"', "1", "-", "e", ".", "null", "true", '"name"', '"x"'),
@@ -168,12 +173,22 @@ BODY = [
 
 
 def _wire(text: str, chance: random.Random) -> bytes:
-    """The text as bytes of a request, rarely as they should be."""
+    """The text as bytes of an address: as it should be, as it is, or broken."""
     data = text.encode("utf-8", "surrogatepass")
-    if chance.random() < 0.1:
+    if chance.random() < 0.5:
+        return quote(data, safe="").encode()
+    if chance.random() < 0.2:
         at = chance.randrange(len(data) + 1)
         data = data[:at] + bytes(chance.randrange(256) for _ in range(3)) + data[at:]
     return data.replace(b"?", b"%3F").replace(b"#", b"%23")
+
+
+def _query(chance: random.Random) -> bytes:
+    pairs = []
+    for _ in range(chance.choice([1, 1, 2, 3])):
+        value = chance.choice(VALUES) if chance.random() < 0.7 else some(chance, WORDS, 3)
+        pairs.append(chance.choice(PARAMETERS).encode() + b"=" + _wire(value, chance))
+    return b"&".join(pairs)
 
 
 def _header(chance: random.Random) -> tuple[bytes, bytes]:

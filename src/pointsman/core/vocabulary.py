@@ -30,7 +30,8 @@ def moment(micros: int) -> datetime:
 def micros(at: datetime) -> int:
     """Microseconds from the Unix epoch to an aware time; exact, unlike `timestamp()`.
 
-    Raises `InvalidInput` for a time without a zone: it could mean any of two dozen moments.
+    Raises `InvalidInput` for a time without a zone, which could mean any of two dozen moments,
+    and for one that lies in the year 0 or 10,000 in UTC.
     """
     if at.utcoffset() is None:
         raise InvalidInput(
@@ -38,7 +39,14 @@ def micros(at: datetime) -> int:
             code="invalid_time",
             hint="Add Z for UTC, or an offset such as +01:00 (in a URL, + is written %2B).",
         )
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    try:
+        return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    except OverflowError as error:
+        raise InvalidInput(
+            f"The time {at.isoformat()} is out of range.",
+            code="invalid_time",
+            hint="In UTC it must lie in the years 1 to 9999.",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

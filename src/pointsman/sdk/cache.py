@@ -316,7 +316,7 @@ class Cache:
 
     def _is_fresh(self, slot: _Slot) -> bool:
         answer = slot.answer
-        if answer is None or answer.source != "network":
+        if answer is None or answer.source != "network" or answer.epoch != self.epoch:
             return False
         if _is_outdated(slot, answer.seq, answer.asked_at):
             return False

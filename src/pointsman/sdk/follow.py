@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -252,10 +253,9 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    with suppress(Exception):
-        from pointsman.sdk.transport import drop_all_connections
-
-        drop_all_connections()
+    transport = sys.modules.get("pointsman.sdk.transport")
+    if transport is not None:  # else there has been no connection yet
+        transport.drop_all_connections()
     for reader in _forking:
         reader.begin_anew()
     _forking.clear()

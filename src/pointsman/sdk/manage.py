@@ -1,8 +1,9 @@
 """Everything that can be asked of a registry but `get`: written once, for both clients.
 
 Each method of `Tasks` says what to send and reads the replies (see `calls.Steps`); `methods`
-makes of it the method that carries it out, with the same parameters and documentation. Every task raises `Unauthenticated`, `Refused` and `Unavailable` where that is
-the registry's answer or there is none; what else it raises is said with it.
+makes of it the method that carries it out, with the same parameters and documentation. Every
+task raises `Unauthenticated`, `Refused` and `Unavailable` where that is the registry's answer
+or there is none; what else it raises is said with it.
 """
 
 from __future__ import annotations

@@ -167,15 +167,17 @@ class Reader:
     # What the follower does, on its threads
 
     def refresh(self, limit: int) -> None:
-        """Ask what is due, with at most `limit` questions at a time; cut those overdue."""
+        """Ask what is due, with at most `limit` questions at a time; give up those overdue."""
         now = time.monotonic()
         with self.holding.lock:
-            flights = list(self._flights.values())
+            late = [one for one in self._flights.values() if now >= one.deadline]
+        for flight in late:
+            flight.line.cut()
+            self._fail(flight, self._too_late(str(flight.selector)))
+        with self.holding.lock:
+            room = limit - len(self._flights)
             due = self.holding.cache.due(self._flights)
-        for flight in flights:
-            if now > flight.deadline:
-                flight.line.cut()
-        for name in due[: max(0, limit - len(flights))]:
+        for name in due[: max(0, room)]:
             self._flight(prompt_selector(name))
 
     def next_look(self) -> float:
@@ -324,6 +326,7 @@ class Reader:
             deadline = time.monotonic() + self.settings.timeout
             flight = self._flights[name] = Flight(selector, deadline)
         flight.start(self._fly)
+        self.poke()  # somebody must see to it that it ends in time
         return flight
 
     def _fly(self, flight: Flight) -> None:
@@ -337,17 +340,25 @@ class Reader:
             self.holding.refuse(name, error, reply.seq, reply.epoch, asked_at)
         except PointsmanError as failed:
             error = failed
-            self.holding.fail(name, error)
+            self._fail(flight, error)
         except Exception as failed:
             log.exception("Asking for %s failed.", name)
             error = PointsmanError(f"Asking for {name} failed: {failed!r}.", code="internal")
-            self.holding.fail(name, error)
+            self._fail(flight, error)
         finally:
-            with self.holding.lock:
-                if self._flights.get(name) is flight:
-                    del self._flights[name]
+            self._land(flight)
             flight.done.set_result(error)
             self.poke(reached=failed_before and not self.holding.cache.failing())
+
+    def _fail(self, flight: Flight, error: PointsmanError) -> None:
+        if self._land(flight):  # else it was given up before
+            self.holding.fail(str(flight.selector), error)
+
+    def _land(self, flight: Flight) -> bool:
+        """Make room for another flight. False if that was done before."""
+        name = str(flight.selector)
+        with self.holding.lock:
+            return self._flights.get(name) is flight and self._flights.pop(name) is flight
 
     def _ask(self, flight: Flight, known: Answer | None, asked_at: float) -> Answer:
         def send(request: Request) -> Reply:
