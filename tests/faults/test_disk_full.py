@@ -23,11 +23,12 @@ leaves its moves on record."""
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    size = getattr(request, "param", SIZE)
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}m,mode=700", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=700", "tmpfs", str(folder)],
         capture_output=True,
         text=True,
         check=False,
@@ -61,12 +62,13 @@ def test_writes_are_refused_while_the_disk_is_full_and_come_back_by_themselves(
             check(server, record)
 
 
+@pytest.mark.parametrize("disk", [24], indirect=True)
 def test_a_change_that_does_not_fit_leaves_nothing_behind(disk: Path) -> None:
     with ServerProcess(data=disk / "data") as server:
         prepare(server)
         head = server.head()
         for _ in range(RUNS):
-            texts = (os.urandom(400_000).hex() for _ in range(SIZE))
+            texts = (os.urandom(400_000).hex() for _ in range(50))
             bulk = [{"name": "too/large", "content": {"template": text}} for text in texts]
             answer = server.post("/versions/bulk", {"versions": bulk})
             assert (answer.status, answer.code) == (503, "disk_full"), answer

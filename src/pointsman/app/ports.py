@@ -183,7 +183,10 @@ class Reader(Protocol):
     def search(
         self, project_id: int, query: Query, after: tuple[str | int, ...] | None, limit: int
     ) -> list[ArtifactRow]:
-        """Artifacts that match all of `query` but its text, in its order, after a position."""
+        """Artifacts that match all of `query` but its text, in its order, after a position.
+
+        `query.name` is looked for in skeletons, so it has to be one.
+        """
         ...
 
     def version(self, artifact_id: int, number: int) -> VersionRow | None: ...

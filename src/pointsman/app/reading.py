@@ -11,7 +11,7 @@ from pointsman.app.including import compose_content, find_version
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import AliasRow, ArtifactRow, VersionRow
 from pointsman.core import diff
-from pointsman.core.content import restore_prompt
+from pointsman.core.content import may_include, restore_prompt
 from pointsman.core.names import check_alias
 from pointsman.core.selectors import Selector
 from pointsman.core.vocabulary import (
@@ -54,7 +54,9 @@ def resolve(
     content_digest = row.digest
     included: tuple[Included, ...] = ()
     touched = {artifact.id}
-    if any(one.relation == "includes" for one in view.reader.dependencies(*row[:2])):
+    if may_include(body) and any(
+        one.relation == "includes" for one in view.reader.dependencies(*row[:2])
+    ):
         label = f"{artifact.name}:{row.number}"
         composition, children = compose_content(view, restore_prompt(content), label, at)
         touched |= children

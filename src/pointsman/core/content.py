@@ -246,6 +246,11 @@ def restore_prompt(value: Mapping[str, Any]) -> PromptContent:
     )
 
 
+def may_include(canonical: str) -> bool:
+    """Whether the content whose canonical text this is can have includes at all; cheap."""
+    return "{>" in canonical or '"include":' in canonical
+
+
 def _parse_bare_text(template: str) -> PromptContent:
     check_text(template, field="/template")
     content = PromptContent(template)

@@ -62,8 +62,10 @@ def unclosed_tags(text: str, field: str = "") -> list[TemplateSyntaxError]:
     after it in the whole text. Texts that are composed or read again are not asked: there, it
     stays as it is.
     """
-    found: list[TemplateSyntaxError] = []
     last = text.rfind("}}")
+    if text.rfind("{{") < last and _HALF.search(text) is None:
+        return []  # as nearly always
+    found: list[TemplateSyntaxError] = []
     for match in _BEGUN.finditer(text):
         if match["half"] is None and (match["open"] is None or match.start() < last):
             continue
@@ -153,9 +155,8 @@ _FORMS: Final = (
     r")\}\}"
 )
 _TAG: Final = re.compile(_FORMS)
+_HALF: Final = re.compile(r"\{\{[ \t]+[^\W\d][\w.-]*[ \t]*\}(?!\})")
 _BEGUN: Final = re.compile(
-    _FORMS
-    + r"|(?P<half>\{\{[ \t]+[^\W\d][\w.-]*[ \t]*\}(?!\}))"
-    + r"|(?P<open>\{\{>?[ \t]*[^\W\d])"
+    f"{_FORMS}|(?P<half>{_HALF.pattern})" + r"|(?P<open>\{\{>?[ \t]*[^\W\d])"
 )
 _DOUBTFUL: Final = re.compile(_FORMS + r"|(?P<open>\{\{)(?P<inner>[^{}\n]{0,80})(?P<close>\}\})?")

@@ -9,6 +9,7 @@ The text in `sql/` and `migrations/` is written once, in the words of PostgreSQL
 `/* strict */`                `STRICT`
 `/* clustered */`             `STRICT, WITHOUT ROWID`
 `FOR UPDATE`                  nothing: its one writer holds the database
+`strpos(`                     `instr(`
 ============================  ======================================================
 """
 
@@ -30,6 +31,7 @@ _FOR_SQLITE = (
     ("/* strict */", "STRICT"),
     ("/* clustered */", "STRICT, WITHOUT ROWID"),
     (" FOR UPDATE", ""),
+    ("strpos(", "instr("),
 )
 
 

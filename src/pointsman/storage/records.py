@@ -24,7 +24,7 @@ from pointsman.app.ports import (
     VersionRow,
 )
 from pointsman.core.journal import Head, Line, genesis
-from pointsman.core.search import Query
+from pointsman.core.search import Query, TagIs
 from pointsman.core.vocabulary import Arm, Target
 from pointsman.storage import search
 
@@ -211,7 +211,8 @@ class Records:
     def search(
         self, project_id: int, query: Query, after: tuple[str | int, ...] | None, limit: int
     ) -> list[ArtifactRow]:
-        rows = self._built(search.artifacts(project_id, query, after, limit))
+        leading = self._leading_tag(project_id, query)
+        rows = self._built(search.artifacts(project_id, query, after, limit, leading))
         return [ArtifactRow(*row) for row in rows]
 
     def add_artifact(
@@ -408,6 +409,17 @@ class Records:
     def _last(self, project_id: int) -> Head | None:
         first, last = _entries_of(project_id)
         return _first(Head, self._run("head", first=first, last=last))
+
+    def _leading_tag(self, project_id: int, query: Query) -> TagIs | None:
+        """The tag whose index a search had better walk, if any: the rarest."""
+        found = search.leading_tags(query)
+        if not found or (len(found) == 1 and query.order == "name"):
+            return found[0] if found else None
+        counts = [self._built(search.count_tagged(project_id, one))[0][0] for one in found]
+        rarest = min(counts)
+        if query.order != "name" and rarest == search.MANY:
+            return None
+        return found[counts.index(rarest)]
 
     def _run(self, query: str, **parameters: object) -> list[Row]:
         return self._execute(self._queries[query], parameters)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pointsman.app.ports import EntryFilter
 from pointsman.core import search as ask
 
+MANY = 2_000
+"""So many artifacts with a tag are not worth sorting: their order is walked instead."""
+
 VALUE_START = 64
 """How many characters of a tag's value the search index holds."""
 
@@ -55,25 +58,27 @@ class Statement:
 
 
 def artifacts(
-    project_id: int, query: ask.Query, after: tuple[str | int, ...] | None, limit: int
+    project_id: int,
+    query: ask.Query,
+    after: tuple[str | int, ...] | None,
+    limit: int,
+    leading: ask.TagIs | None = None,
 ) -> tuple[str, dict[str, object]]:
-    """The statement for one page of a search (all conditions but the text of the content)."""
+    """The statement for one page of a search (all conditions but the text of the content).
+
+    `leading` is one of `leading_tags`: its index is walked, instead of all artifacts.
+    """
     made = Statement()
-    leading = _leading_tag(query)
     if leading is None:
         source = "artifact"
         made.where(f"artifact.project_id = {made.bind(project_id)}")
         name, identity = "artifact.name", "artifact.id"
     else:
-        # The tag's index is in the order of names too: walk it, and look artifacts up by id.
-        source = "tag JOIN artifact ON artifact.id = tag.artifact_id"
-        value = leading.values[0]
-        made.where(f"tag.project_id = {made.bind(project_id)}")
-        made.where(f"tag.key = {made.bind(leading.key)}")
-        made.where(f"tag.value_start = {made.bind(value[:VALUE_START])}")
-        made.where("tag.number = 0")
-        if len(value) > VALUE_START:
-            made.where(f"tag.value = {made.bind(value)}")
+        # The tag's index is in the order of names too. A cross join, because SQLite takes the
+        # tables of one in the order in which they are written.
+        source = "tag CROSS JOIN artifact"
+        made.where("artifact.id = tag.artifact_id")
+        _where_tag(made, project_id, leading)
         name, identity = "tag.name", "tag.artifact_id"
     if query.kind is not None:
         made.where(f"artifact.kind = {made.bind(query.kind)}")
@@ -82,8 +87,7 @@ def artifacts(
         made.where(f"{name} >= {made.bind(start)}")
         made.where(f"{name} < {made.bind(start + _HIGHEST)}")
     if query.name:
-        like = "".join("\\" + c if c in "\\%_" else c for c in query.name.casefold())
-        made.where(f"artifact.skeleton LIKE {made.bind(f'%{like}%')} ESCAPE '\\'")
+        made.where(f"strpos(artifact.skeleton, {made.bind(query.name)}) > 0")
     if query.tags is not None:
         made.where(_tags(made, query.tags))
     for alias in query.with_aliases:
@@ -118,6 +122,30 @@ def artifacts(
     conditions = " AND ".join(made.conditions)
     sql = f"{_ARTIFACT}{source} WHERE {conditions} ORDER BY {order} LIMIT {made.bind(limit)}"
     return sql, made.parameters
+
+
+def leading_tags(query: ask.Query) -> list[ask.TagIs]:
+    """The tags that every match must equal: the index of any of them can be walked."""
+    found: list[ask.TagIs] = []
+    waiting = [query.tags]
+    while waiting:
+        match waiting.pop():
+            case ask.TagIs(_, (_,), False) as condition:
+                found.append(condition)
+            case ask.Both(left, right):
+                waiting += [right, left]
+            case _:
+                pass
+    return found
+
+
+def count_tagged(project_id: int, tag: ask.TagIs) -> tuple[str, dict[str, object]]:
+    """The statement that counts what has this tag, up to `MANY`."""
+    made = Statement()
+    _where_tag(made, project_id, tag)
+    conditions = " AND ".join(made.conditions)
+    sql = f"SELECT 1 FROM tag WHERE {conditions} LIMIT {made.bind(MANY)}"
+    return f"SELECT COUNT(*) FROM ({sql}) AS tagged", made.parameters
 
 
 def entries(
@@ -168,9 +196,7 @@ def _tags(made: Statement, expression: ask.TagExpression) -> str:
             test = f" AND tag.value {'NOT IN' if negated else 'IN'} ({listed})"
             return _HAS_TAG.format(made.bind(key), test)
         case ask.TagContains(key, text):
-            # LIKE minds case on one database only and POSITION has two names: REPLACE is the
-            # one portable way to ask for a substring.
-            test = f" AND REPLACE(tag.value, {made.bind(text)}, '') <> tag.value" if text else ""
+            test = f" AND strpos(tag.value, {made.bind(text)}) > 0" if text else ""
             return _HAS_TAG.format(made.bind(key), test)
         case ask.Not(operand):
             return f"NOT {_tags(made, operand)}"
@@ -180,20 +206,14 @@ def _tags(made: Statement, expression: ask.TagExpression) -> str:
             return f"({_tags(made, left)} OR {_tags(made, right)})"
 
 
-def _leading_tag(query: ask.Query) -> ask.TagIs | None:
-    """A tag that every match must equal, if the order is by name: its index is then walked."""
-    if query.order != "name":
-        return None
-    waiting = [query.tags]
-    while waiting:
-        match waiting.pop():
-            case ask.TagIs(_, (_,), False) as condition:
-                return condition
-            case ask.Both(left, right):
-                waiting += [right, left]
-            case _:
-                pass
-    return None
+def _where_tag(made: Statement, project_id: int, tag: ask.TagIs) -> None:
+    value = tag.values[0]
+    made.where(f"tag.project_id = {made.bind(project_id)}")
+    made.where(f"tag.key = {made.bind(tag.key)}")
+    made.where(f"tag.value_start = {made.bind(value[:VALUE_START])}")
+    made.where("tag.number = 0")
+    if len(value) > VALUE_START:
+        made.where(f"tag.value = {made.bind(value)}")
 
 
 def _letters(number: int) -> str:

@@ -52,7 +52,8 @@ CREATE TABLE artifact (
     archived_at BIGINT
 ) /* strict */;
 
-CREATE UNIQUE INDEX artifact_by_name ON artifact (project_id, kind, name);
+-- The skeleton follows from the name; it is here so that searching in names reads this alone.
+CREATE UNIQUE INDEX artifact_by_name ON artifact (project_id, name, kind, skeleton);
 CREATE UNIQUE INDEX artifact_by_skeleton ON artifact (project_id, kind, skeleton);
 CREATE INDEX artifact_by_update ON artifact (project_id, updated_at, id);
 

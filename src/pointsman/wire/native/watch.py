@@ -29,6 +29,8 @@ HEARTBEAT = 10.0
 """Seconds of silence after which a comment is sent, so that a dead line is noticed."""
 MAX_WAITING = 1_000
 """Events that wait for one slow listener before it is told to start over."""
+AT_ONCE = 100
+"""Listeners that are told of an entry before the event loop does something else."""
 MAX_REPLAY = 10_000
 """Entries that are replayed to a listener that comes back; beyond that it starts over."""
 _TELLS = ("kind", "name", "version", "digest", "key", "alias", "to", "revision")
@@ -44,6 +46,9 @@ class Hub:
         self._runner = runner
         self._listeners: dict[int, set[_Listener]] = {}
         self._arrived: deque[tuple[int, bytes, int]] = deque()
+        self._telling: tuple[bytes, int] = (b"", 0)
+        self._round: list[_Listener] = []
+        self._spreading = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beat: asyncio.Task[None] | None = None
         with app.store.read() as reader:
@@ -162,10 +167,24 @@ class Hub:
             loop.call_soon_threadsafe(self._spread)
 
     def _spread(self) -> None:
-        while self._arrived:
-            project_id, text, seq = self._arrived.popleft()
-            for listener in self._listeners.get(project_id, ()):
-                listener.put(seq, text)
+        """Go on telling, unless that is under way."""
+        if not self._spreading:
+            self._tell_some()
+
+    def _tell_some(self) -> None:
+        """Tell so many listeners, then let others have a turn: who moved the alias first."""
+        for _ in range(AT_ONCE):
+            while not self._round and self._arrived:
+                project_id, text, seq = self._arrived.popleft()
+                self._telling = text, seq
+                self._round = list(self._listeners.get(project_id, ()))
+            if not self._round:
+                break
+            text, seq = self._telling
+            self._round.pop().put(seq, text)
+        self._spreading = bool(self._round or self._arrived)
+        if self._spreading:
+            asyncio.get_running_loop().call_soon(self._tell_some)
 
     async def _beats(self) -> None:
         while True:
