@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from pointsman.app import keys
-from pointsman.app.application import Application
+from pointsman.app.application import DEFAULT_PROJECT, KEPT, Application
 from pointsman.app.gate import Gate
 from pointsman.app.ports import Store
 from pointsman.app.tail import Tail
@@ -28,7 +28,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 HOUSEKEEPING = 30.0
 """Seconds between writing down which keys were used and dropping old idempotency answers."""
-_KEPT = 48 * 3600 * 1_000_000
 _GRACE = 5
 _log = logging.getLogger("pointsman")
 
@@ -61,11 +60,13 @@ class Service:
         """The small writes that need not be made with each request."""
         try:
             self.gate.save_uses()
-            project = self.app.project("default")
-            before = self.app.clock() - _KEPT
+            project = self.app.project(DEFAULT_PROJECT)
+            before = self.app.clock() - KEPT
             self.store.write(project.id, lambda tx: tx.forget_before(before))
         except PointsmanError as error:
             _log.warning("Housekeeping failed and will be tried again: %s", error)
+        except Exception:
+            _log.exception("Housekeeping failed and will be tried again")
 
     def close(self) -> None:
         """Stop every thread and close the store."""

@@ -330,7 +330,7 @@ def test_a_lost_answer_to_the_commit_leaves_the_outcome_unknown(
             wanted = Publish("a", {"template": "x"}, aliases=["production"])
             return app.write(caller, lambda work: publish(work, wanted), once, Published)
 
-        proxy.lose_answer_to = b"COMMIT"
+        proxy.lose_answer_to = b"COMMIT\x00"
         with pytest.raises(OutcomeUnknown):
             attempt()
         proxy.lose_answer_to = b""

@@ -221,7 +221,6 @@ _READS: dict[str, Callable[[View], object]] = {
     "export": lambda v: history.entries_after(v, 0),
     "releases": lambda v: history.releases_of_alias(v, "prompt", "x", "prod"),
     "differences": lambda v: history.differences(v, 0, 2**60),
-    "doctor": doctor.examine,
 }
 _WISH = releases.Wish("prompt", "x", "prod", single(2))
 _CHANGES: dict[str, tuple[Role, Callable[[Work], object]]] = {
@@ -247,6 +246,7 @@ _CHANGES: dict[str, tuple[Role, Callable[[Work], object]]] = {
     "restore": ("releaser", lambda w: archiving.restore(w, "prompt", "x")),
     "tombstone": ("admin", lambda w: archiving.tombstone(w, "prompt", "x", 2, "r")),
     "create key": ("admin", lambda w: keys.create_key(w, "k", "viewer")),
+    "doctor": ("admin", doctor.examine),
     "revoke key": ("admin", lambda w: keys.revoke_key(w, "aaaaaaaaaa")),
 }
 _ROLES: tuple[Role, ...] = ("viewer", "editor", "releaser", "admin")

@@ -97,7 +97,7 @@ def _filled(place: Place) -> Iterator[Sound]:
         registry.revoke_key(key.key.id)
         registry.set_tag("x", "last", "entry")
         project = Application(store).project("default")
-        yield Sound(place, registry, Caller(Actor("test:ana", "Ana", "viewer", "test"), project))
+        yield Sound(place, registry, Caller(Actor("test:ana", "Ana", "admin", "test"), project))
         assert registry.doctor().healthy
 
 

@@ -422,9 +422,9 @@ def test_a_forked_child_follows_by_itself(
             code = 0 if first == 1 else 2
         finally:
             os._exit(code)
+    os.close(tell)
     os.read(told, 1)
     os.close(told)
-    os.close(tell)
     assert server.streams == 2, "the parent's stream is still its own"
     registry.promote("support/reply:2", "production")
     _, status = os.waitpid(child, 0)

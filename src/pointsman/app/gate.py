@@ -81,6 +81,7 @@ class Gate:
         for one in used:
             by_project.setdefault(one.caller.project.id, []).append(one.key_id)
         for project_id, key_ids in by_project.items():
+            # Best effort: when a key was last used is worth a write, not a second one.
             self._app.store.write(
                 project_id,
                 lambda tx, ids=key_ids: [tx.key_used(key_id, now) for key_id in ids],  # type: ignore[misc]

@@ -65,7 +65,7 @@ class Cursor:
         except (ValueError, TypeError, binascii.Error, RecursionError):
             whole, position = False, []
         fits = [type(part) for part in position] == list(types) and all(
-            abs(part) < _FAR for part in position if isinstance(part, int)
+            abs(part) < _FAR if isinstance(part, int) else _is_text(part) for part in position
         )
         if not whole or not fits:
             raise InvalidInput(
@@ -75,3 +75,7 @@ class Cursor:
                 field="cursor",
             )
         return tuple(position)
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, str) and part.isprintable()

@@ -35,7 +35,8 @@ MAX_TAGS = 100
 class Publish:
     """What to publish, and what to do along with it.
 
-    `if_changed` gives the newest version back when it has the same content already.
+    `if_changed` gives the newest version back when it has the same content already; declaring
+    dependencies counts as a change.
     `if_newest` is the newest version's number as the caller saw it (0: no artifact yet).
     `aliases` are moved to the new version, for `reason` (or else the message).
     """
@@ -104,8 +105,16 @@ class _Press:
         self._artifacts: dict[tuple[str, str], ArtifactRow] = {}
         self._shapes: dict[int, str | None] = {}
         self._behind: dict[int, ArtifactRow] = {}
+        self._included: dict[int, tuple[()]] = {}
 
     def finish(self) -> None:
+        """Bring the rows up to date, and see that all that includes them can be read."""
+        self._catch_up()
+        if self._included:
+            check_readable(self._work, self._included)
+            self._included = {}
+
+    def _catch_up(self) -> None:
         """Bring the rows of the artifacts up to date."""
         for row in self._behind.values():
             self._work.tx.touch_artifact(row.id, row.newest, row.updated_at)
@@ -122,7 +131,7 @@ class _Press:
         )
         _check_expected(artifact, name, wanted)
         digest = content.digest
-        if wanted.if_changed and artifact is not None:
+        if wanted.if_changed and artifact is not None and not wanted.dependencies:
             current = work.tx.version(artifact.id, artifact.newest)
             gone = work.tx.tombstone(artifact.id, artifact.newest) is not None
             if current is not None and current.digest == digest and not gone:
@@ -130,12 +139,12 @@ class _Press:
         if artifact is None:
             artifact = _new_artifact(work, kind, name)
         if content.includes or content.uses or wanted.dependencies or wanted.aliases:
-            self.finish()
+            self._catch_up()
         number = artifact.newest + 1
         dependencies = dependency_rows(work, artifact, number, content, wanted.dependencies)
         shape = content.shape
         if artifact.id not in self._shapes or self._shapes[artifact.id] != shape:
-            self.finish()  # what includes it, in use as the newest, may be among those behind
+            self._catch_up()  # what includes it as the newest may be among those behind
             check_shape_kept(work, artifact, shape)
         fact: dict[str, object] = {
             "kind": kind,
@@ -157,9 +166,9 @@ class _Press:
         artifact = artifact._replace(newest=number, updated_at=line.at)
         self._artifacts[kind, name] = self._behind[artifact.id] = artifact
         self._shapes[artifact.id] = shape
-        if number > 1 and work.tx.including_artifacts(artifact.id):
-            self.finish()
-            check_readable(work, {artifact.id: ()})
+        included = number > 1 and artifact.id not in self._included
+        if included and work.tx.including_artifacts(artifact.id):
+            self._included[artifact.id] = ()
         release = self._move_aliases(artifact, number, wanted)
         version = version_of(
             artifact,

@@ -14,7 +14,7 @@ from pointsman.app.application import Work
 from pointsman.app.including import compose_content
 from pointsman.core.content import restore_prompt
 from pointsman.core.releases import together
-from pointsman.errors import Conflict, PointsmanError
+from pointsman.errors import Conflict, PointsmanError, Unavailable
 
 
 def check_readable(work: Work, changed: Mapping[int, Iterable[int]]) -> None:
@@ -55,6 +55,8 @@ def _problem(work: Work, artifact_id: int, number: int) -> PointsmanError | None
     label = f"{artifact.name}:{number}"
     try:
         compose_content(work, restore_prompt(json.loads(body)), label)
+    except Unavailable:
+        raise
     except PointsmanError as error:
         return Conflict(
             f"{label} is in use and could not be read any more: {error.message}",

@@ -41,7 +41,8 @@ def resolve(
 ) -> Resolved:
     """What a selector means now, or meant at a moment, and why.
 
-    Where the alias is a split, `key` decides which version; without one, the first version's
+    An answer as of a moment has no tags: they are not kept by time. Where the alias is a
+    split, `key` decides which version; without one, the first version's
     readers are joined. Raises `NotFound`, or `Gone` if the content was removed.
     """
     view.require("read")
@@ -74,7 +75,7 @@ def resolve(
         message=row.message,
         author=row.author,
         created_at=moment(row.created_at),
-        tags=view.reader.tags(artifact.id, row.number),
+        tags=view.reader.tags(artifact.id, row.number) if at is None else {},
         why=_why(alias, at, included),
     )
     return Resolved(resolution, frozenset(touched), view.reader.head(view.project.id).seq)

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from pointsman.app.ports import Store
 from pointsman.core.journal import Line
-from pointsman.errors import Unavailable
+from pointsman.errors import IntegrityError, Unavailable
 
 Listener = Callable[[int, Sequence[Line]], None]
 
@@ -64,8 +64,7 @@ class Tail:
         with self._lock, self._store.read() as reader:
             for project_id, head in reader.heads().items():
                 while self.seen(project_id) < head:
-                    lines = reader.lines(project_id, self.seen(project_id), _STEP)
-                    self._tell(project_id, lines)
+                    self._tell(project_id, reader.lines(project_id, self.seen(project_id), _STEP))
 
     def _committed(self, appended: Sequence[tuple[int, Line]]) -> None:
         with self._lock:
@@ -82,6 +81,11 @@ class Tail:
                 self._tell(project_id, lines)
 
     def _tell(self, project_id: int, lines: Sequence[Line]) -> None:
+        if not lines:
+            raise IntegrityError(
+                f"The journal has no entry {self.seen(project_id) + 1}, but later ones.",
+                hint="Run `pointsman doctor`.",
+            )
         self._seen[project_id] = lines[-1].seq
         for listener in self._listeners:
             listener(project_id, lines)
@@ -95,3 +99,7 @@ class Tail:
                 if not self._stopping.is_set():
                     _log.warning("The journal can't be followed now: %s", error)
                     self._stopping.wait(LOOK_EVERY)
+            except Exception:
+                # Whatever it is, giving up would leave this node's views wrong for good.
+                _log.exception("Following the journal failed")
+                self._stopping.wait(LOOK_EVERY)

@@ -81,7 +81,7 @@ def link(
     data: str,
 ) -> str:
     """The hash of an entry whose predecessor has the hash `previous`."""
-    chained = f'["{previous}",{seq},{at},"{type}",{_text(actor)},{_text(by)},"{via}",{data}]'
+    chained = f'["{previous}",{seq},{at},"{type}",{_text(actor)},{_text(by)},{_text(via)},{data}]'
     return hashlib.sha256(chained.encode()).hexdigest()
 
 

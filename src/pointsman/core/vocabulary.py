@@ -74,10 +74,12 @@ class Target:
 
         Buckets are cut in the order of the versions, so raising the weight of the newest one
         only ever moves readers towards it. `salt` (the alias's full name) keeps two
-        experiments from cutting the same people.
+        experiments from cutting the same people. Who has no key gets the first version.
         """
         if self.version is not None:
             return self.version
+        if not key:
+            return self.split[0].version
         hashed = hashlib.sha256(f"{salt}\n{key}".encode()).digest()
         total = sum(arm.weight for arm in self.split)
         point = int.from_bytes(hashed[:8], "big") * total >> 64

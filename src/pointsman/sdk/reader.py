@@ -140,7 +140,9 @@ class Reader:
         self.start()
         for selector in self.settings.preload:
             if self.status(str(selector)).source != "network":
-                yield self._flight(selector), max(0.0, deadline - time.monotonic())
+                flight = self._flight(selector)
+                if flight is not None:
+                    yield flight, max(0.0, deadline - time.monotonic())
         names = {str(selector) for selector in self.settings.preload}
         with self.holding.lock:
             return names <= self.holding.cache.answers().keys()
@@ -306,7 +308,9 @@ class Reader:
                 break
             if not self.holding.track(selector):
                 return self._ask_aside(selector, deadline)
-            flight = self._flight(selector)
+            flight = self._flight(selector, if_needed=True)
+            if flight is None:
+                continue
             yield flight, max(0.0, deadline - time.monotonic())
             error = flight.done.result() if flight.done.done() else self._too_late(name)
             if error is not None:
@@ -316,13 +320,18 @@ class Reader:
             return found
         raise copy.copy(error) if error else Unavailable(f"No answer to {name} could be used.")
 
-    def _flight(self, selector: Selector) -> Flight:
-        """The flight for a selector: the one on its way, or a new one."""
-        name = str(selector)
+    def _flight(self, selector: Selector, *, if_needed: bool = False) -> Flight | None:
+        """The flight for a selector: the one on its way, or a new one.
+
+        None `if_needed` and an answer has arrived since it was looked for.
+        """
+        name, cache = str(selector), self.holding.cache
         with self.holding.lock:
             flight = self._flights.get(name)
             if flight is not None:
                 return flight
+            if if_needed and cache.answer(name) is not None and not cache.must_ask(name):
+                return None
             deadline = time.monotonic() + self.settings.timeout
             flight = self._flights[name] = Flight(selector, deadline)
         flight.start(self._fly)

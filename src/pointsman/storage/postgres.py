@@ -19,7 +19,7 @@ from psycopg import errors as pg
 
 from pointsman.app.ports import Reader, Transaction
 from pointsman.core.journal import Line
-from pointsman.errors import OutcomeUnknown, PointsmanError, Unavailable
+from pointsman.errors import InvalidInput, OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage import opening
 from pointsman.storage.dialects import queries, translate
 from pointsman.storage.records import Records, Row
@@ -35,6 +35,16 @@ LOOK_ANYWAY = 1.0
 """Seconds after which a waiter looks by itself, in case a notification was lost."""
 _MIGRATION_LOCK = 0x506F696E74736D61  # "Pointsma"
 _MAX_IDLE = 16
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Said in full: with another level, who waited for the lock would read the head before it."""
+_ALIVE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A host that vanished without a word is given up after about ten seconds."""
 
 
 class PostgresStore:
@@ -134,12 +144,12 @@ class PostgresStore:
             if self._writing is None or self._writing.closed:
                 self._writing = self._connect()
             try:
-                self._writing.execute("BEGIN")
+                self._writing.execute(_BEGIN)
             except psycopg.OperationalError:
                 # The server may have closed an idle connection; a new one tells if it is up.
                 self._writing.close()
                 self._writing = self._connect()
-                self._writing.execute("BEGIN")
+                self._writing.execute(_BEGIN)
             return _PostgresBatch(self._writing)
 
     def _begun(self, begin: str) -> Connection:
@@ -170,7 +180,10 @@ class PostgresStore:
 
     def _connect(self) -> Connection:
         connection: Connection = psycopg.connect(
-            self._url, autocommit=True, connect_timeout=5, application_name="pointsman"
+            self._url,
+            autocommit=True,
+            application_name="pointsman",
+            **{key: value for key, value in _ALIVE.items() if key not in self._url},
         )
         connection.prepare_threshold = 2
         connection.execute(f"SET synchronous_commit = {'on' if self._durable else 'off'}")
@@ -223,6 +236,9 @@ class _PostgresBatch:
         if not self._connection.closed:
             try:
                 self._connection.execute("ROLLBACK")
+                # After a failover, the next change had better ask anew who is the primary.
+                if self._connection.info.parameter_status("in_hot_standby") == "on":
+                    self._connection.close()
             except psycopg.Error:
                 self._connection.close()
 
@@ -274,4 +290,19 @@ def _explained() -> Iterator[None]:
             f"The database can't be reached: {str(error).strip()}.",
             code="database_unreachable",
             hint="Check that it runs and that --database is right.",
+        ) from error
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is not None:
+            raise
+        raise InvalidInput(
+            f"The database's URL can't be read: {str(error).strip()}.",
+            code="invalid_database",
+            hint="Write it as postgresql://user@host:5432/name.",
+            field="database",
+        ) from error
+    except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, psycopg.InterfaceError) as error:
+        raise Unavailable(
+            f"The database does not let us write: {str(error).strip()}.",
+            code="database_unusable",
+            hint="Check that --database names the primary and that the user may write.",
         ) from error

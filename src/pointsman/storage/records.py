@@ -35,7 +35,6 @@ Execute = Callable[[str, Mapping[str, object]], list[Row]]
 T = TypeVar("T")
 
 _LAST = 2**62
-_PROJECT_SHIFT = 32
 
 
 class Records:
@@ -149,6 +148,13 @@ class Records:
     def lines_where(
         self, project_id: int, where: EntryFilter, before: int | None, limit: int
     ) -> list[Line]:
+        if where.artifact_id is None and where.until is not None:
+            # Without an artifact the entries are walked by number: begin where the time ends.
+            last = self.seq_at(project_id, where.until) + 1
+            before = last if before is None else min(before, last)
+        after = 0
+        if where.artifact_id is None and where.since is not None:
+            after = self.seq_at(project_id, where.since - 1)
         wanted = [where]
         if where.artifact_id is not None and where.alias is None:
             # Moves are found by alias and the rest by artifact: ask for each, take the newest.
@@ -156,7 +162,7 @@ class Records:
         found = [
             Line(*row)
             for one in wanted
-            for row in self._built(search.entries(project_id, one, before, limit))
+            for row in self._built(search.entries(project_id, one, after, before, limit))
         ]
         if len(wanted) > 1:
             found.sort(key=lambda line: line.seq, reverse=True)
@@ -183,7 +189,9 @@ class Records:
             "alias_lines",
             artifact_id=artifact_id,
             alias=alias,
-            before=_LAST if before is None else self._time(artifact_id >> _PROJECT_SHIFT, before),
+            before=_LAST
+            if before is None
+            else self._time(artifact_id >> search.ARTIFACT_BITS, before),
             limit=limit,
         )
         return [Line(*row) for row in rows]
@@ -204,7 +212,10 @@ class Records:
         return _first(ArtifactRow, rows)
 
     def artifacts_after(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
-        first, last = project_id << _PROJECT_SHIFT, (project_id + 1 << _PROJECT_SHIFT) - 1
+        first, last = (
+            project_id << search.ARTIFACT_BITS,
+            (project_id + 1 << search.ARTIFACT_BITS) - 1,
+        )
         rows = self._run("artifacts_after", after=max(after, first), until=last, limit=limit)
         return [ArtifactRow(*row) for row in rows]
 
@@ -219,7 +230,7 @@ class Records:
         self, project_id: int, kind: str, name: str, skeleton: str, at: int, by: str
     ) -> ArtifactRow:
         number = self._next_artifact[project_id]
-        identity = (project_id << _PROJECT_SHIFT) + number
+        identity = (project_id << search.ARTIFACT_BITS) + number
         self._next_artifact[project_id] = number + 1
         self._run(
             "add_artifact",
@@ -253,7 +264,7 @@ class Records:
         return _first(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
 
     def add_version(self, row: VersionRow, body: str, seq: int) -> None:
-        entry_id = (row.artifact_id >> _PROJECT_SHIFT << search.SEQ_BITS) + seq
+        entry_id = (row.artifact_id >> search.ARTIFACT_BITS << search.SEQ_BITS) + seq
         self._run(
             "add_version",
             artifact_id=row.artifact_id,

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ import apsw
 
 from pointsman.app.ports import Reader, Transaction
 from pointsman.core.journal import Line
-from pointsman.errors import PointsmanError, Unavailable
+from pointsman.errors import OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage import opening
 from pointsman.storage.dialects import queries, translate
 from pointsman.storage.records import Records, Row
@@ -56,14 +56,18 @@ class SqliteStore:
         self._patience = patience
         self._idle: deque[apsw.Connection] = deque()
         self._closed = threading.Event()
+        self._given_up = False
         with _explained(self._path):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Made here so that it is for its owner alone; the log takes over its permissions.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = self._connect()
             self._watch = self._connect()
             self._watching = threading.Lock()
             self._seen = self._data_version()
             _prepare(self._connection, self._path)
         self._writer = Writer(self._begin)
+        self._writer.on_commit(self._scrub)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -135,8 +139,23 @@ class SqliteStore:
 
     def _begin(self) -> _SqliteBatch:
         with _explained(self._path):
+            if self._given_up:
+                self._connection = self._connect()
+                self._given_up = False
             self._connection.execute("BEGIN IMMEDIATE")
-        return _SqliteBatch(self._connection, self._path)
+        return _SqliteBatch(self._connection, self._path, self._give_up)
+
+    def _scrub(self, appended: Sequence[tuple[int, Line]]) -> None:
+        """After a removal, empty the log too: it may still have what was removed."""
+        if any(line.type == "version.tombstoned" for _, line in appended):
+            with suppress(apsw.BusyError):  # a reader is at it; a later checkpoint will do
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _give_up(self) -> None:
+        """Let go of a connection that can't even roll back; the next change gets a new one."""
+        self._given_up = True
+        with suppress(apsw.Error):
+            self._connection.close(True)
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self._path))
@@ -145,6 +164,8 @@ class SqliteStore:
         connection.pragma("synchronous", "full" if self._durable else "off")
         connection.pragma("recursive_triggers", True)
         connection.pragma("trusted_schema", False)
+        # What a tombstone removes is overwritten, not only forgotten.
+        connection.pragma("secure_delete", True)
         connection.pragma("temp_store", "memory")
         # No memory map: through it, a bad disk would end the process instead of a request.
         connection.pragma("mmap_size", 0)
@@ -154,7 +175,8 @@ class SqliteStore:
         return connection
 
     def _data_version(self) -> int:
-        version = self._watch.pragma("data_version")
+        with _explained(self._path):
+            version = self._watch.pragma("data_version")
         assert isinstance(version, int)
         return version
 
@@ -162,9 +184,12 @@ class SqliteStore:
 class _SqliteBatch:
     """An open transaction on the writing connection."""
 
-    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+    def __init__(
+        self, connection: apsw.Connection, path: Path, give_up: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._give_up = give_up
         self.records = _records(connection, path)
 
     def savepoint(self) -> AbstractContextManager[None]:
@@ -177,13 +202,25 @@ class _SqliteBatch:
         with _explained(self._path):
             try:
                 self._connection.execute("COMMIT")
+            except apsw.IOError as error:
+                # The log may hold the whole commit although flushing it failed: a later start
+                # could find it there.
+                self.rollback()
+                raise OutcomeUnknown(
+                    f"The disk failed while {self._path} was written: {error}.",
+                    hint="The change may have taken effect; send it again with the same "
+                    "idempotency key to learn which.",
+                ) from error
             except BaseException:
                 self.rollback()
                 raise
 
     def rollback(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except apsw.Error:
+            self._give_up()
 
 
 def _records(connection: apsw.Connection, path: Path) -> Records:
@@ -249,5 +286,5 @@ def _explained(path: Path) -> Iterator[None]:
         raise Unavailable(
             f"The database {path} failed: {error}.",
             code="database_failed",
-            hint="Nothing was written; check the disk, then run `pointsman doctor`.",
+            hint="Check the disk, then run `pointsman doctor`.",
         ) from error

@@ -11,6 +11,7 @@ thread of the writer's own.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from collections import deque
@@ -20,7 +21,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from pointsman.app.ports import Transaction
 from pointsman.core.journal import Line
-from pointsman.errors import Unavailable
+from pointsman.errors import OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage.records import Records
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ Done = Callable[[Any, BaseException | None], None]
 Listener = Callable[[Sequence[tuple[int, Line]]], None]
 
 MAX_BATCH = 256
+MAX_WAITING = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +51,9 @@ class Batch(Protocol):
         """Make it durable. Raises `Unavailable` (it was not) or `OutcomeUnknown`."""
         ...
 
-    def rollback(self) -> None: ...
+    def rollback(self) -> None:
+        """Undo all of it. Never raises: a transaction that can't be undone is given up."""
+        ...
 
 
 class Writer:
@@ -72,26 +76,36 @@ class Writer:
 
     def write(self, project_id: int, change: Change[T]) -> T:
         """Carry out `change`; return its result once it is durable, or raise its error."""
-        self._refuse_if_closed()
         job = _Job(project_id, change, None)
-        self._waiting.append(job)
-        # If the lead is taken, whoever holds it looks at the queue again after letting go.
-        while not job.done:
-            if self._lead.acquire(blocking=False):
-                self._carry_out_own(job)
-            else:
-                job.answered.acquire()
+        self._accept(job)
+        try:
+            # If the lead is taken, whoever holds it looks at the queue again after letting go.
+            while not job.done:
+                if self._lead.acquire(blocking=False):
+                    self._carry_out_own(job)
+                else:
+                    job.answered.acquire()
+        except BaseException:
+            # Interrupted (Ctrl-C). Nobody waits for this change any more, and the offer to
+            # lead may have been made to it: pass that on.
+            with suppress(ValueError):
+                self._waiting.remove(job)
+            self._pass_on()
+            raise
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[no-any-return]
 
     def submit(self, project_id: int, change: Change[T], done: Done) -> None:
         """`write` without waiting; `done(result, error)` is called on the writer's thread."""
-        self._refuse_if_closed()
         if self._thread is None:
             self._start()
-        self._waiting.append(_Job(project_id, change, done))
+        self._accept(_Job(project_id, change, done))
         self._submitted.set()
+        if self._ended:  # it came while the writer was closing
+            with self._lead:
+                while self._waiting:
+                    self._carry_out_batch()
 
     def close(self) -> None:
         """Carry out what was accepted, then refuse everything."""
@@ -104,9 +118,16 @@ class Writer:
                 self._carry_out_batch()
             self._ended = True
 
-    def _refuse_if_closed(self) -> None:
+    def _accept(self, job: _Job) -> None:
         if self._closed:
             _refuse()
+        if len(self._waiting) >= MAX_WAITING:
+            raise Unavailable(
+                f"{MAX_WAITING} changes are waiting to be written.",
+                code="overloaded",
+                hint="Nothing was written; try again later.",
+            )
+        self._waiting.append(job)
 
     def _start(self) -> None:
         with self._starting:
@@ -148,61 +169,93 @@ class Writer:
             first.wake()
 
     def _carry_out_batch(self) -> None:
+        """Carry out what waits and answer it. Raises nothing but an interrupt of this thread."""
         jobs: list[_Job] = []
-        while self._waiting and len(jobs) < MAX_BATCH:
-            jobs.append(self._waiting.popleft())
-        # Projects are locked in the same order by every node, so that no two wait for each
-        # other; among changes to one project, first come is first served.
-        jobs.sort(key=lambda job: job.project_id)
         try:
-            # Some may have come while the writer was closing.
-            batch = self._begin() if not self._ended else _refuse()
-        except BaseException as error:
+            while self._waiting and len(jobs) < MAX_BATCH:
+                jobs.append(self._waiting.popleft())
+            # Projects are locked in the same order by every node, so that no two wait for each
+            # other; among changes to one project, first come is first served.
+            jobs.sort(key=lambda job: job.project_id)
+            self._carry_out(jobs)
+        finally:
             for job in jobs:
-                job.finish(None, error)
-            return
+                job.finish()
+
+    def _carry_out(self, jobs: list[_Job]) -> None:
+        batch: Batch | None = None
+        stage = "changing"
         try:
-            self._carry_out(batch, jobs)
+            batch = self._begin() if not self._ended else _refuse()
+            _change(batch, jobs)
+            if all(job.error is not None for job in jobs):
+                batch.rollback()
+                return
+            batch.records.flush()
+            stage = "committing"
+            batch.commit()
+            stage = "committed"
+            self._tell(batch.records.appended)
         except BaseException as error:
-            batch.rollback()
+            if stage == "committed":  # it is durable, whatever interrupts us
+                raise
+            if batch is not None:
+                batch.rollback()
+            unknown = stage == "committing" and not isinstance(error, Exception)
             for job in jobs:
                 if job.error is None:
-                    job.result, job.error = None, error
-        for job in jobs:
-            job.finish(job.result, job.error)
+                    job.result, job.error = None, _shared(error, unknown=unknown)
+            if not isinstance(error, Exception):
+                raise
 
-    def _carry_out(self, batch: Batch, jobs: list[_Job]) -> None:
-        records = batch.records
-        alone = len(jobs) == 1
-        for job in jobs:
+    def _tell(self, appended: Sequence[tuple[int, Line]]) -> None:
+        if not appended:
+            return
+        for listener in self._listeners:
+            try:
+                listener(appended)
+            except Exception:
+                # It is durable: whoever waits for it must not be told otherwise.
+                _log.exception("A listener failed to take in a commit")
+
+
+def _change(batch: Batch, jobs: list[_Job]) -> None:
+    """Make all the changes. One that fails leaves nothing behind, and the others whole."""
+    records = batch.records
+    for job in jobs:
+        try:
+            # The lock on the project outlives a failed change on purpose.
+            records.enter(job.project_id)
+            if len(jobs) == 1:
+                job.result = job.change(records)
+                continue
             mark = records.mark()
             try:
-                if alone:
-                    records.enter(job.project_id)
+                with batch.savepoint():
                     job.result = job.change(records)
-                else:
-                    # The lock on the project outlives a failed change on purpose.
-                    records.enter(job.project_id)
-                    mark = records.mark()
-                    with batch.savepoint():
-                        job.result = job.change(records)
-            except BaseException as error:
-                job.error = error
-                if alone or not batch.usable():
-                    raise
+            except Exception:
                 records.reset(mark)
-        if all(job.error is not None for job in jobs):
-            batch.rollback()
-            return
-        records.flush()
-        batch.commit()
-        if records.appended:
-            for listener in self._listeners:
-                try:
-                    listener(records.appended)
-                except Exception:
-                    # It is durable: whoever waits for it must not be told otherwise.
-                    _log.exception("A listener failed to take in a commit")
+                raise
+        except Exception as error:
+            job.error = error
+            if len(jobs) > 1 and not batch.usable():
+                raise
+
+
+def _shared(error: BaseException, *, unknown: bool) -> PointsmanError:
+    """What to tell one of several whose transaction failed: an error of its own."""
+    if unknown:
+        return OutcomeUnknown(
+            "The commit was interrupted.",
+            hint="Send the change again with the same idempotency key to learn if it was made.",
+        )
+    if isinstance(error, Unavailable):
+        return copy.copy(error)
+    return Unavailable(
+        "The transaction that this change shared with others failed.",
+        code="shared_transaction_failed",
+        hint="Nothing was written; try again.",
+    )
 
 
 class _Job:
@@ -222,13 +275,14 @@ class _Job:
         self.answered = threading.Lock()
         self.answered.acquire()
 
-    def finish(self, result: Any, error: BaseException | None) -> None:
-        self.result, self.error, self.done = result, error, True
+    def finish(self) -> None:
+        """Answer whoever waits, with the result or the error."""
+        self.done = True
         if self.callback is None:
             self.wake()
             return
         try:
-            self.callback(result, error)
+            self.callback(self.result, self.error)
         except Exception:
             # Others of the same commit still wait for their answers.
             _log.exception("The callback of a change failed")

@@ -29,19 +29,19 @@ from pointsman.app.gate import Admitted, Gate, fingerprint_of
 from pointsman.core.canonical import parse_json, quoted
 from pointsman.core.policy import may
 from pointsman.errors import (
-    IntegrityError,
     InvalidInput,
     PointsmanError,
     TooLarge,
     Unauthenticated,
 )
 from pointsman.wire.native.errors import problem_of
-from pointsman.wire.native.routes import Call, Read, Route, plain
+from pointsman.wire.native.routes import Call, Read, Route, Write, plain
 
 T = TypeVar("T")
 
 MAX_BODY = 4 << 20
 MAX_BULK_BODY = 64 << 20
+LARGE_BODY = 64 << 10
 MAX_QUERY = 8_192
 _READERS = 4
 _log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Runner:
         self.app = app
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="pointsman-read")
         self._answered: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._delivering = False
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         """Run a function that may block on a thread of the pool."""
@@ -71,7 +72,8 @@ class Runner:
         def done(result: Any, error: BaseException | None) -> None:
             # Many writers share one commit, and so one wake-up of the loop.
             self._answered.append((future, result, error))
-            if len(self._answered) == 1:
+            if not self._delivering:
+                self._delivering = True
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(self._deliver)
 
@@ -90,6 +92,7 @@ class Runner:
         self._pool.shutdown(wait=True)
 
     def _deliver(self) -> None:
+        self._delivering = False  # first: what is added from here on wakes the loop again
         while self._answered:
             future, result, error = self._answered.popleft()
             if future.cancelled():
@@ -119,15 +122,18 @@ class Endpoint:
             may(admitted.caller.actor, route.verb).enforce()
             query = self._query.read(request.scope["query_string"])
             body_bytes = await _body(request, self._max_body) if route.body else b""
-            call = Call(
-                caller=admitted.caller,
-                path={key: unquoted(value) for key, value in request.path_params.items()},
-                body=_decoded(body_bytes, route.body) if route.body else None,
-                query=query,
-                if_revision=_if_revision(request.headers) if route.method != "GET" else None,
-            )
+            path = {key: unquoted(value) for key, value in request.path_params.items()}
+            if_revision = _if_revision(request.headers) if route.method != "GET" else None
             once = _once(request, body_bytes) if route.method != "GET" else None
-            answer = await self._runner.run(admitted, route.plan(call), once)
+
+            def planned() -> Read | Write:
+                body = _decoded(body_bytes, route.body) if route.body else None
+                return route.plan(Call(admitted.caller, path, body, query, if_revision))
+
+            # Reading a large body takes a while, in which nobody else would be served.
+            large = len(body_bytes) > LARGE_BODY
+            plan = await self._runner.off_loop(planned) if large else planned()
+            answer = await self._runner.run(admitted, plan, once)
             headers = {"cache-control": "no-store"}
             if route.etag is not None:
                 headers["etag"] = route.etag(answer)
@@ -251,7 +257,7 @@ def unexpected(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request_id, request.scope["path"], exc_info=error)
     return problem(
         request,
-        IntegrityError(
+        PointsmanError(
             "The server failed on this request.",
             code="internal_error",
             hint=f"The server's log has the cause under {request_id}.",

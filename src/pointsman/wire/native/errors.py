@@ -20,7 +20,7 @@ _STATUS: tuple[tuple[type[errors.PointsmanError], int, str], ...] = (
     (errors.OutcomeUnknown, 503, "Outcome unknown"),
     (errors.Unavailable, 503, "Unavailable"),
     (errors.IntegrityError, 500, "Damaged"),
-    (errors.PointsmanError, 500, "Error"),
+    (errors.PointsmanError, 500, "Server error"),
 )
 _RETRY_AFTER = "1"
 _BY_CODE = {

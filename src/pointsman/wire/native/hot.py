@@ -150,6 +150,11 @@ def hot_protocol(reads: Reads) -> type[CarefulProtocol]:
                     if ready is not None:
                         reads.served += 1
                         self._last = self.loop.time()
+                        if self.timeout_keep_alive_task is None:
+                            # uvicorn starts the timer after an answer of its own.
+                            self.timeout_keep_alive_task = self.loop.call_later(
+                                self.timeout_keep_alive, self.timeout_keep_alive_handler
+                            )
                         self.transport.write(
                             ready.not_modified if lists(etag, ready.etag) else ready.response
                         )

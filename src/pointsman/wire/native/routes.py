@@ -415,7 +415,7 @@ ROUTES: tuple[Route, ...] = (
           status=lambda answer: 201),
     Route("DELETE", "/keys/{id}", "admin", "Revoke a key", _revoke_key, Key),
     Route("GET", "/me", "read", "Show who the key belongs to", _me, shapes.MeAnswer),
-    Route("GET", "/doctor", "read", "Check every invariant", _doctor, Diagnosis),
+    Route("GET", "/doctor", "admin", "Check every invariant", _doctor, Diagnosis),
 )  # fmt: skip
 
 RESOLVE = Route(
