@@ -6,6 +6,7 @@ databases to use that one instead of the one that is started here.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -141,20 +142,6 @@ def caller(app: Application) -> Callable[..., Caller]:
 
 # A server process
 
-# What `pointsman serve` does, with as little as possible around it.
-_SERVE = """
-import os
-from pointsman.compose import open_store
-from pointsman.server import Server, Service
-
-service = Service(open_store(os.environ["POINTSMAN_DATA"], os.environ.get("POINTSMAN_DATABASE")))
-service.bootstrap(os.environ["POINTSMAN_BOOTSTRAP_KEY"])
-try:
-    server = Server(service, "127.0.0.1", int(os.environ["PORT"]))
-    server.run(lambda: print(server.url, flush=True))
-finally:
-    service.close()
-"""
 _STARTING = 30.0
 
 
@@ -194,8 +181,7 @@ class RunningServer:
 
     def restart(self) -> None:
         """Start it again after it ended: same data, same key, same port."""
-        environment = {**self.environment, "PORT": str(self.port)}
-        again = _start(environment, self.key, self.log)
+        again = _start(self.environment, self.key, self.log, self.port)
         self.url, self.process = again.url, again.process
 
 
@@ -241,16 +227,16 @@ def _serve(
 
     key = new_secret()
     mine = {name: text for name, text in os.environ.items() if not name.startswith("POINTSMAN_")}
-    mine |= {"POINTSMAN_DATA": str(data), "POINTSMAN_BOOTSTRAP_KEY": key, "PORT": "0"}
+    mine |= {"POINTSMAN_DATA": str(data), "POINTSMAN_BOOTSTRAP_KEY": key}
     if database is not None:
         mine["POINTSMAN_DATABASE"] = database
-    return _start(mine | environment, key, log)
+    return _start(mine | environment, key, log, port=0)
 
 
-def _start(environment: dict[str, str], key: str, log: Path) -> RunningServer:
+def _start(environment: dict[str, str], key: str, log: Path, port: int) -> RunningServer:
     with log.open("a") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE],
+            [sys.executable, "-m", "pointsman", "serve", "--json", "--port", str(port)],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -258,11 +244,11 @@ def _start(environment: dict[str, str], key: str, log: Path) -> RunningServer:
         )
     assert process.stdout is not None
     with process.stdout as said:
-        url = said.readline().strip()
-    if not url:
+        ready = said.readline()
+    if not ready:
         process.wait(_STARTING)
         pytest.fail(f"The server did not start:\n{log.read_text()}")
-    return RunningServer(url, key, process, environment, log)
+    return RunningServer(json.loads(ready)["url"], key, process, environment, log)
 
 
 def _stop(servers: list[RunningServer]) -> None:

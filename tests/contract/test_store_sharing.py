@@ -229,6 +229,18 @@ def test_the_tail_tells_of_others_first_where_they_wrote_first(store: Store, oth
     assert heard == [2, 3, 4, 5, 6, 7], "told before the writer was answered"
 
 
+def test_the_tail_tells_of_nothing_twice(store: Store) -> None:
+    """Others' commits are looked for at any time, also between a commit and its announcement."""
+    tails: list[Tail] = []
+    store.on_commit(lambda _: tails[0].catch_up())
+    heard: Heard = []
+    tails.append(Tail(store))
+    tails[0].listen(lambda project, lines: heard.extend(line.seq for line in lines))
+    for _ in range(3):
+        store.write(PROJECT, record)
+    assert heard == [2, 3, 4]
+
+
 def test_the_tail_stays_in_order_under_fire(store: Store, other: Store) -> None:
     calls: list[list[int]] = []
     tail = Tail(store)

@@ -234,6 +234,14 @@ def test_pages_are_stable_while_new_artifacts_arrive(registry: Registry, order: 
     assert old == whole, "each of the old ones once, in order"
 
 
+def test_a_folder_holds_every_name_below_it(registry: Registry) -> None:
+    below = ["f/!", "f/a", "f/z", "f/zz/z", "f/ä", "f/中", "f/𐐷"]
+    beside = ["f", "f!", "f0", "g"]
+    registry.publish_many([{"name": name, "content": "x"} for name in (*beside, *below)])
+    found = registry.search(folder="f", limit=100).items
+    assert [one.name for one in found] == below
+
+
 def test_kinds_of_one_name_are_in_one_list(registry: Registry) -> None:
     for kind in ("suite", "model", "prompt"):
         registry.publish("same", {"template": "x"}, kind=kind)

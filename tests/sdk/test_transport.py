@@ -207,6 +207,14 @@ def test_whatever_comes_back_is_an_answer_or_unavailable(script: Make, reply: by
         assert transport.send(GET, 5.0).body == {}
 
 
+def test_an_answer_must_say_where_it_ends(script: Make) -> None:
+    """Else one that is cut short between two fields could pass for a whole one."""
+    head = OK.replace(b"Content-Length: 2\r\n", b"")
+    _, transport = script(lambda connection: connection.sendall(head))
+    with pytest.raises(Unavailable, match="where it ends"):
+        transport.send(GET, 5.0)
+
+
 def test_there_is_a_limit_to_answers(script: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transports, "MAX_BODY", 1)
     _, transport = script(answer)
