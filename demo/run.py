@@ -204,7 +204,9 @@ def ship_and_return(registry: Client, server: Server, selector: str) -> None:
         registry.rollback(selector, reason="Answers got longer, customers complained")
         acknowledged = time.monotonic()
         seen = application.wait_for("changed", selector=selector)
-        say(f"  rolled back to version {seen['to']}: the application had it {_ms(seen, acknowledged)}")
+        say(
+            f"  rolled back, version {seen['to']}: the application had it {_ms(seen, acknowledged)}"
+        )
 
         down = application.wait_for("count")
         server.kill()

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from commands import PATIENCE, Cli, clean_environment
 
+from cli.commands import PATIENCE, Cli, clean_environment
 from pointsman import errors
 from pointsman.cli.connect import Place, find_place
 from pointsman.cli.failing import exit_code

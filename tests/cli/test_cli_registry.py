@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from commands import Cli, write
 
+from cli.commands import Cli, write
 from conftest import RunningServer
 from pointsman.cli import promptfile
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import PATIENCE, Cli
 
+from cli.commands import PATIENCE, Cli
 from pointsman.cli.connect import told_database
 from pointsman.cli.serve import _is_loopback
 

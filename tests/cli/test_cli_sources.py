@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import Cli, write
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.commands import Cli, write
 from pointsman.cli import publish
 from pointsman.cli.sources import Source, _ordered, _parts, read_file, read_folder
 from pointsman.core.content import parse_content

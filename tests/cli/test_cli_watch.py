@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import PATIENCE, Cli
 
+from cli.commands import PATIENCE, Cli
 from conftest import RunningServer
 
 Watch = Callable[..., subprocess.Popen[str]]

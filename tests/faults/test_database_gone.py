@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
-from damage import NAME, RUNS, STILL, Record, check, movers, prepare
 
+from faults.damage import NAME, RUNS, STILL, Record, check, movers, prepare
 from serving import Api, Listener, ServerProcess, place
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from damage import NAME, RUNS, STILL, Record, check, movers, prepare
 
+from faults.damage import NAME, RUNS, STILL, Record, check, movers, prepare
 from serving import ServerProcess, place
 
 SIZE = 24 + 2 * RUNS

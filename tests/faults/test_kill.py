@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from damage import RUNS, Record, check, movers, prepare, send
 
+from faults.damage import RUNS, Record, check, movers, prepare, send
 from serving import ServerProcess, place
 
 Place = dict[str, str | Path | None]

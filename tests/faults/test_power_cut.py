@@ -16,9 +16,9 @@ from pathlib import Path
 
 import apsw
 import pytest
-from damage import RUNS
-from forgetful import Forgetful
 
+from faults.damage import RUNS
+from faults.forgetful import Forgetful
 from pointsman.compose import Registry
 from pointsman.errors import NotFound, PointsmanError
 from pointsman.storage.sqlite import FILE, SqliteStore

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from source_tree import ROOT
 
+from house.source_tree import ROOT
 from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
 
 PAGE = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")

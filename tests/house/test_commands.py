@@ -16,11 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import cli_reference
 import click
 import pytest
-from source_tree import documents
 
+from house import cli_reference
+from house.source_tree import documents
 from pointsman.cli.program import pointsman
 
 COMMON = {"--help", "--json", "--url", "--key", "--data", "--database"}

@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from source_tree import Module, listed, modules
-
+from house.source_tree import Module, listed, modules
 from pointsman import errors
 from pointsman.errors import PointsmanError
 from pointsman.wire.native.errors import problem_of

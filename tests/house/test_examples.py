@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples import MISSING, blocks, wants_server
-from source_tree import ROOT, documents
+
+from house.examples import MISSING, blocks, wants_server
+from house.source_tree import ROOT, documents
 
 PAGES = [path for path in documents() if any(blocks(path.read_text("utf-8")))]
 

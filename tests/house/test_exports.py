@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from source_tree import PACKAGE
 
 import pointsman
+from house.source_tree import PACKAGE
 
 AT_ONCE = {"pointsman", "pointsman._version", "pointsman.errors"}
 """The modules that `import pointsman` may load: whatever else it exports waits until asked for."""

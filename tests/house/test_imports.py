@@ -11,7 +11,8 @@ from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
-from source_tree import PACKAGE, ROOT, Import, Module, is_module, listed, modules, room_of
+
+from house.source_tree import PACKAGE, ROOT, Import, Module, is_module, listed, modules, room_of
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from source_tree import PACKAGE, ROOT
+
+from house.source_tree import PACKAGE, ROOT
 
 LOCKS = {"dev": ROOT / "requirements/dev.lock", "server": ROOT / "requirements/server.lock"}
 

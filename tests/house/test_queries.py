@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from source_tree import SOURCE, listed, modules
+from house.source_tree import SOURCE, listed, modules
 
 _STORAGE = SOURCE / "pointsman" / "storage"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)

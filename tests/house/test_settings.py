@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from source_tree import ROOT, SOURCE, documents, listed, tracked_files
+from house.source_tree import ROOT, SOURCE, documents, listed, tracked_files
 
 _VARIABLE = re.compile(r"\bPOINTSMAN_[A-Z][A-Z0-9_]*[A-Z0-9]\b")
 

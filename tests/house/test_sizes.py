@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from source_tree import ROOT, listed, tracked_files
+from house.source_tree import ROOT, listed, tracked_files
 
 MOST_LINES = 800
 MOST_LINES_OF_A_FUNCTION = 100

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from source_tree import ROOT, listed, tracked_files
+
+from house.source_tree import ROOT, listed, tracked_files
 
 # The patterns are spelt so that they don't match themselves.
 FORBIDDEN = {

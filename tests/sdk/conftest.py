@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stub_server import StubServer
 
 from pointsman.sdk.client import Client
 from pointsman.sdk.testing import FakeRegistry
+from sdk.stub_server import StubServer
 
 REPLY = "support/reply@production"
 MakeClient = Callable[..., Client]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stub_server import StubServer
 
-from conftest import REPLY
 from pointsman.errors import NotFound, PointsmanError, Unavailable
 from pointsman.sdk.aio import AsyncClient
 from pointsman.sdk.client import Client
 from pointsman.sdk.testing import FakeRegistry
+from sdk.conftest import REPLY
+from sdk.stub_server import StubServer
 
 Run = Callable[[AsyncClient], Awaitable[None]]
 

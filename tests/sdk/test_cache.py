@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from making import answer, resolution
 
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Arm, Included
 from pointsman.errors import Gone, IntegrityError, NotFound, Unavailable
 from pointsman.sdk.cache import MAX_TRACKED, Cache
 from pointsman.sdk.knowledge import Fact, Pace
+from sdk.making import answer, resolution
 
 REPLY = "support/reply@production"
 PACE = Pace()

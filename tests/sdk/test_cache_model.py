@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from making import answer, resolution
 
 from pointsman.core.selectors import parse_selector
 from pointsman.errors import NotFound, Unavailable
 from pointsman.sdk.cache import Cache
 from pointsman.sdk.knowledge import Answer, Fact
+from sdk.making import answer, resolution
 
 REPLY = "support/reply@production"
 

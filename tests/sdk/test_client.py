@@ -9,9 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from stub_server import BAD_MODES, StubServer
 
-from conftest import REPLY, MakeClient, eventually
 from pointsman.core.prompt import Prompt
 from pointsman.errors import (
     Gone,
@@ -25,6 +23,8 @@ from pointsman.sdk import transport
 from pointsman.sdk.client import Client
 from pointsman.sdk.reader import Change
 from pointsman.sdk.testing import FakeRegistry
+from sdk.conftest import REPLY, MakeClient, eventually
+from sdk.stub_server import BAD_MODES, StubServer
 
 
 def version(client: Client, selector: str = REPLY) -> int:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from making import NOW, resolution
 
 from pointsman.core.diff import diff_contents
 from pointsman.core.plain import to_plain
@@ -42,6 +41,7 @@ from pointsman.errors import (
 )
 from pointsman.sdk.calls import Reply, Request, Steps, checked, drive, error_of
 from pointsman.sdk.manage import Tasks
+from sdk.making import NOW, resolution
 
 TASKS = Tasks()
 ARTIFACT = Artifact("prompt", "a/b", 7, NOW, "Ada", NOW)

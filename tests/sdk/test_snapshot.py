@@ -13,10 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from making import answer, resolution
-from stub_server import StubServer
 
-from conftest import REPLY, MakeClient, eventually
 from pointsman.core.vocabulary import Arm, Included
 from pointsman.errors import InvalidInput, NotFound, Unavailable
 from pointsman.sdk import snapshot
@@ -24,6 +21,9 @@ from pointsman.sdk.client import Client
 from pointsman.sdk.knowledge import Answer
 from pointsman.sdk.snapshot import load, merge, read, save, write_bundle
 from pointsman.sdk.testing import FakeRegistry
+from sdk.conftest import REPLY, MakeClient, eventually
+from sdk.making import answer, resolution
+from sdk.stub_server import StubServer
 
 NOW = 1_780_000_000.0
 

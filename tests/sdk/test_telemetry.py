@@ -6,7 +6,6 @@ import builtins
 from typing import Any
 
 import pytest
-from making import resolution
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from pointsman.sdk.answers import prompt_of
 from pointsman.sdk.telemetry import attributes, record
+from sdk.making import resolution
 
 PROMPT = prompt_of(resolution(version=7))
 

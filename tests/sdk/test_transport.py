@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import pytest
 
-from conftest import eventually
 from pointsman.errors import InvalidInput, OutcomeUnknown, Unavailable
 from pointsman.sdk import transport as transports
 from pointsman.sdk.calls import Line, Reply, Request
 from pointsman.sdk.transport import Stream, Transport, proxy_for
+from sdk.conftest import eventually
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 GET = Request("GET", "/x", (("q", "a b&c/é"),), repeatable=True)

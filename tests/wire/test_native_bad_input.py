@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from bad_input import ALIAS, CASES, NAME, Case, publish
 
 from serving import ADMIN, Answer, Api, ServerProcess
+from wire.bad_input import ALIAS, CASES, NAME, Case, publish
 
 
 @pytest.fixture(scope="module")

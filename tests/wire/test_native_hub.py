@@ -46,7 +46,7 @@ class Node:
         self.caller: Caller = gate.admit(secret).caller
         self.fingerprint = fingerprint_of(secret)
         self.runner = Runner(self.app)
-        self.hub = Hub(self.app, tail, gate, self.runner)
+        self.hub = Hub(self.app, tail, gate, self.runner, "store", "1")
 
     def _pause(self, project_id: int, lines: Sequence[Line]) -> None:
         if not self._go_on.is_set():

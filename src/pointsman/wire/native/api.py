@@ -50,8 +50,11 @@ class NativeApi:
         self.app = app
         self.gate = gate
         self.runner = Runner(app)
-        self.reads = Reads(gate, Table[Ready](tail), self.runner)
-        self.hub = Hub(app, tail, gate, self.runner)
+        with app.store.read() as reader:
+            store, epoch = reader.meta("store") or "", reader.meta("epoch") or ""
+        self.reads = Reads(gate, Table[Ready](tail), self.runner, f"{store}.{epoch}")
+        self.hub = Hub(app, tail, gate, self.runner, store, epoch)
+        self._tail = tail
         self.metrics = Metrics(app, self.reads, self.hub)
         self._document: bytes | None = None
         self._starlette = self._routed()
@@ -83,6 +86,7 @@ class NativeApi:
 
     async def _resolve(self, scope: Scope, raw_path: bytes, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        seq = 0
         try:
             _check_length(raw_path)
             admitted = await admit(request, self.gate, self.runner)
@@ -91,9 +95,14 @@ class NativeApi:
             query = _resolve_query.read(scope["query_string"])
             call = Call(admitted.caller, {"selector": selector}, None, query, None)
             plain = not scope["query_string"]
+            seq = self._tail.seen(admitted.caller.project.id)
             ready = await self.reads.prepare(call, raw_path, keep=plain)
         except PointsmanError as error:
-            await problem(request, error)(scope, receive, self.metrics.counting(scope, send))
+            response = problem(request, error)
+            if isinstance(error, NotFound):  # clients ask as of when it is not there
+                response.headers["pointsman-seq"] = str(seq)
+                response.headers["pointsman-epoch"] = self.reads.epoch
+            await response(scope, receive, self.metrics.counting(scope, send))
             return
         except Exception as error:
             await unexpected(request, error)(scope, receive, self.metrics.counting(scope, send))

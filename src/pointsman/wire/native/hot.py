@@ -37,7 +37,7 @@ class Ready:
 
     __slots__ = ("body", "etag", "headers", "not_modified", "response", "size")
 
-    def __init__(self, body: bytes, seq: int) -> None:
+    def __init__(self, body: bytes, seq: int, epoch: str) -> None:
         self.body = body
         self.etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
         self.headers = [
@@ -46,6 +46,7 @@ class Ready:
             (b"etag", self.etag),
             (b"cache-control", _CACHE_CONTROL),
             (b"pointsman-seq", str(seq).encode()),
+            (b"pointsman-epoch", epoch.encode()),
         ]
         head = b"".join(b"%b: %b\r\n" % pair for pair in self.headers)
         self.response = b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (head, body)
@@ -59,9 +60,11 @@ class Ready:
 class Reads:
     """The read path: from the table where it can, from the store where it must."""
 
-    def __init__(self, gate: Gate, table: Table[Ready], runner: Runner) -> None:
+    def __init__(self, gate: Gate, table: Table[Ready], runner: Runner, epoch: str) -> None:
         self.gate = gate
         self.table = table
+        self.epoch = epoch
+        """Which journal the answers are by: the store's id, and how often it was restored."""
         self.served = 0
         self._runner = runner
 
@@ -105,7 +108,7 @@ class Reads:
             resolved = self._runner.app.read(caller, plan.use_case)  # type: ignore[arg-type]
             assert isinstance(resolved, reading.Resolved)
             body = msgspec.json.encode(resolved.resolution)
-            return Ready(body, resolved.seq), resolved.artifacts
+            return Ready(body, resolved.seq, self.epoch), resolved.artifacts
 
         generation = self.table.generation
         ready, artifacts = await self._runner.off_loop(read)
@@ -188,30 +191,30 @@ def hot_protocol(reads: Reads) -> type[CarefulProtocol]:
                 super().timeout_keep_alive_handler()
 
         def _remember(self, print_: bytes) -> None:
-            scope = self.scope
-            if (
-                scope["method"] != "GET"
-                or scope["http_version"] != "1.1"
-                or scope["query_string"]
-                or self.expect_100_continue
-                or not self.parser.should_keep_alive()
-            ):
+            if self.expect_100_continue or not self.parser.should_keep_alive():
                 return
-            secrets, etag = [], b""
-            for name, value in scope["headers"]:
-                if name == b"if-none-match":
-                    etag = b"%b,%b" % (etag, value) if etag else value
-                elif name == b"authorization":
-                    secrets.append(value)
-                elif name not in _SAID:
-                    return
-            if len(secrets) != 1 or secrets[0][:7].lower() != b"bearer ":
-                return
-            key = fingerprint_of(secrets[0][7:])
-            if remembered(key) is None:
+            meant = _plain_read(self.scope)
+            if meant is None or remembered(meant[1]) is None:
                 return
             if len(memo) >= MAX_MEMO:
                 memo.clear()
-            memo[print_] = (scope["raw_path"], key, etag)
+            memo[print_] = meant
 
     return HotProtocol
+
+
+def _plain_read(scope: Any) -> tuple[bytes, bytes, bytes] | None:
+    """Path, key's fingerprint and ETag of a request that asks for nothing else but to read."""
+    if scope["method"] != "GET" or scope["http_version"] != "1.1" or scope["query_string"]:
+        return None
+    secrets, etag = [], b""
+    for name, value in scope["headers"]:
+        if name == b"if-none-match":
+            etag = b"%b,%b" % (etag, value) if etag else value
+        elif name == b"authorization":
+            secrets.append(value)
+        elif name not in _SAID:
+            return None
+    if len(secrets) != 1 or secrets[0][:7].lower() != b"bearer ":
+        return None
+    return scope["raw_path"], fingerprint_of(secrets[0][7:]), etag

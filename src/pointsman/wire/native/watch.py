@@ -39,7 +39,9 @@ _TELLS = ("kind", "name", "version", "digest", "key", "alias", "to", "revision")
 class Hub:
     """All listeners of this node. Fed by the tail, drained by the event loop."""
 
-    def __init__(self, app: Application, tail: Tail, gate: Gate, runner: Runner) -> None:
+    def __init__(
+        self, app: Application, tail: Tail, gate: Gate, runner: Runner, store: str, epoch: str
+    ) -> None:
         self._app = app
         self._tail = tail
         self._gate = gate
@@ -51,9 +53,8 @@ class Hub:
         self._spreading = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beat: asyncio.Task[None] | None = None
-        with app.store.read() as reader:
-            self._store = reader.meta("store") or ""
-            self._epoch = reader.meta("epoch") or ""
+        self._store = store
+        self._epoch = epoch
         tail.listen(self._heard)
 
     @property
