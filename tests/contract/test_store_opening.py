@@ -7,7 +7,8 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,23 @@ from pointsman.compose import Registry, open_store
 from pointsman.errors import InvalidInput, Unavailable
 from pointsman.storage.dialects import Dialect, migrations
 from pointsman.storage.opening import DEFAULT_PROJECT
+from scale import SCALE
 from stores import Place, PostgresPlace, Raw, SqlitePlace
 
 NODES = 4
 
-# Announces itself, waits for a word, then opens the store that its arguments name.
+# Opens the stores that it is told of, line by line, and says what it finds in each.
 _NODE = """
 import sys
 from pointsman.compose import open_store
 
 print("here", flush=True)
-sys.stdin.readline()
-kind, where = sys.argv[1:]
-store = open_store(**{kind: where})
-with store.read() as reader:
-    print(reader.meta("store"), reader.heads(), [p.name for p in reader.projects()])
-store.close()
+for line in sys.stdin:
+    store = open_store(**{sys.argv[1]: line.strip()})
+    with store.read() as reader:
+        names = [project.name for project in reader.projects()]
+        print(reader.meta("store"), reader.heads(), names, flush=True)
+    store.close()
 """
 
 
@@ -157,9 +159,26 @@ def test_every_store_has_an_identity_of_its_own(tmp_path: Path) -> None:
 
 def test_nodes_that_start_at_once_migrate_once(empty_place: Place) -> None:
     ((kind, where),) = empty_place.options.items()
+    with _nodes(kind) as all_open:
+        all_open(str(where))
+    with empty_place.raw() as raw:
+        done = raw.execute("SELECT number FROM schema_migration ORDER BY number")
+    assert done == [(step.number,) for step in migrations("sqlite")]
+
+
+def test_files_are_made_at_once_time_and_again(tmp_path: Path) -> None:
+    """SQLite may refuse one of several that turn a new file to a write-ahead log, not waiting."""
+    with _nodes("data") as all_open:
+        for n in range(int(60 * SCALE)):
+            all_open(str(tmp_path / str(n)))
+
+
+@contextmanager
+def _nodes(kind: str) -> Iterator[Callable[[str], None]]:
+    """Processes that all open a place at the same moment, and find the same store there."""
     nodes = [
         subprocess.Popen(
-            [sys.executable, "-c", _NODE, kind, str(where)],
+            [sys.executable, "-c", _NODE, kind],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -170,17 +189,21 @@ def test_nodes_that_start_at_once_migrate_once(empty_place: Place) -> None:
     for node in nodes:
         assert node.stdout is not None
         assert node.stdout.readline() == "here\n"
-    for node in nodes:
-        assert node.stdin is not None
-        node.stdin.write("go\n")
-        node.stdin.flush()
-    said = [node.communicate(timeout=60) for node in nodes]
-    assert [error for _, error in said if error] == []
-    assert len({out for out, _ in said}) == 1, "all found the same store"
-    assert said[0][0].endswith("{1: 1} ['default']\n")
-    with empty_place.raw() as raw:
-        done = raw.execute("SELECT number FROM schema_migration ORDER BY number")
-    assert done == [(step.number,) for step in migrations("sqlite")]
+
+    def all_open(where: str) -> None:
+        for node in nodes:
+            assert node.stdin is not None
+            node.stdin.write(f"{where}\n")
+            node.stdin.flush()
+        said = {node.stdout.readline() for node in nodes if node.stdout is not None}
+        assert len(said) == 1, "all found the same store"
+        assert said.pop().endswith("{1: 1} ['default']\n")
+
+    try:
+        yield all_open
+    finally:
+        errors = [node.communicate(timeout=60)[1] for node in nodes]
+    assert errors == [""] * NODES
 
 
 def test_stores_that_open_at_once_in_threads_migrate_once(empty_place: Place) -> None:

@@ -160,7 +160,7 @@ class SqliteStore:
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self._path))
         connection.set_busy_timeout(int(self._patience * 1000))
-        connection.pragma("journal_mode", "wal")
+        _keep_log(connection, self._patience)
         connection.pragma("synchronous", "full" if self._durable else "off")
         connection.pragma("recursive_triggers", True)
         connection.pragma("trusted_schema", False)
@@ -221,6 +221,24 @@ class _SqliteBatch:
                 self._connection.execute("ROLLBACK")
         except apsw.Error:
             self._give_up()
+
+
+def _keep_log(connection: apsw.Connection, patience: float) -> None:
+    """Have the database use a write-ahead log, which it does for good once it did.
+
+    Of several that make this change to a new file at once, SQLite refuses some on the spot,
+    whatever their busy timeout: they must ask again.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _records(connection: apsw.Connection, path: Path) -> Records:

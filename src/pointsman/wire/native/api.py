@@ -6,11 +6,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route as StarletteRoute
 
 from pointsman.app.application import Application
 from pointsman.app.gate import Gate, fingerprint_of
@@ -30,6 +27,7 @@ from pointsman.wire.native.endpoint import (
 )
 from pointsman.wire.native.hot import PREFIX, Reads, Ready
 from pointsman.wire.native.metrics import Metrics
+from pointsman.wire.native.paths import Paths
 from pointsman.wire.native.routes import ROUTES, Call
 from pointsman.wire.native.watch import Hub
 
@@ -57,7 +55,7 @@ class NativeApi:
         self._tail = tail
         self.metrics = Metrics(app, self.reads, self.hub)
         self._document: bytes | None = None
-        self._starlette = self._routed()
+        self._paths = self._all_paths()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,9 +73,7 @@ class NativeApi:
             answer = _not_possible(Request(scope, receive), allowed)
             await answer(scope, receive, self.metrics.counting(scope, send))
         else:
-            # Names hold "%2F": routes match the path as it was sent, and decode its parts.
-            scope["path"] = raw_path.decode("latin-1")
-            await self._starlette(scope, receive, self.metrics.counting(scope, send))
+            await self._at_path(raw_path.decode("latin-1"), Request(scope, receive), send)
 
     def close(self) -> None:
         """End the streams and let the threads go."""
@@ -124,28 +120,31 @@ class NativeApi:
         except PointsmanError as error:
             await problem(request, error)(scope, receive, self.metrics.counting(scope, send))
 
-    def _routed(self) -> Starlette:
-        routes = [
-            StarletteRoute(
-                f"/api/v1{route.path}",
-                Endpoint(route, self.runner, self.gate),
-                methods=[route.method],
-            )
-            for route in ROUTES
-        ]
-        starlette = Starlette(
-            routes=[
-                *_merged(routes),
-                StarletteRoute("/api/openapi.json", self._openapi),
-                StarletteRoute("/healthz", _healthy),
-                StarletteRoute("/readyz", self._ready),
-                StarletteRoute("/metrics", self._metrics),
-            ],
-            exception_handlers={HTTPException: _no_route, Exception: unexpected},  # type: ignore[dict-item]
-        )
-        # A redirect would send the key to whatever host the request named.
-        starlette.router.redirect_slashes = False
-        return starlette
+    async def _at_path(self, path: str, request: Request, send: Send) -> None:
+        scope = request.scope
+        found = self._paths.find(path)
+        try:
+            if found is None:
+                response = _no_such_address(request)
+            elif (answerer := found.methods.get(request.method)) is None:
+                response = _not_possible(request, sorted(found.methods))
+            else:
+                scope["path_params"] = found.parameters
+                response = await answerer(request)
+        except Exception as error:
+            response = unexpected(request, error)
+        await response(scope, request.receive, self.metrics.counting(scope, send))
+
+    def _all_paths(self) -> Paths:
+        paths = Paths()
+        for route in ROUTES:
+            endpoint = Endpoint(route, self.runner, self.gate)
+            paths.add(route.method, f"/api/v1{route.path}", endpoint)
+        paths.add("GET", "/api/openapi.json", self._openapi)
+        paths.add("GET", "/healthz", _healthy)
+        paths.add("GET", "/readyz", self._ready)
+        paths.add("GET", "/metrics", self._metrics)
+        return paths
 
     async def _openapi(self, request: Request) -> Response:
         if self._document is None:
@@ -175,10 +174,7 @@ async def _healthy(request: Request) -> Response:
     return Response("ok\n", media_type="text/plain")
 
 
-async def _no_route(request: Request, error: HTTPException) -> Response:
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return _not_possible(request, sorted(one.strip() for one in allowed.split(",")))
+def _no_such_address(request: Request) -> Response:
     return problem(
         request,
         NotFound(
@@ -200,26 +196,6 @@ def _not_possible(request: Request, allowed: list[str]) -> Response:
             details={"allow": allowed},
         ),
     )
-
-
-def _merged(routes: list[StarletteRoute]) -> list[StarletteRoute]:
-    """One Starlette route for each path, so that a wrong method is told all the right ones."""
-    by_path: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        for method in route.methods or ():
-            by_path.setdefault(route.path, {})[method] = route.endpoint
-
-    def choose(methods: dict[str, Any]) -> Any:
-        async def answer(request: Request) -> Response:
-            response: Response = await methods[request.method](request)
-            return response
-
-        return answer
-
-    return [
-        StarletteRoute(path, choose(methods), methods=list(methods))
-        for path, methods in by_path.items()
-    ]
 
 
 def _check_length(raw_path: bytes) -> None:
