@@ -52,6 +52,16 @@ class VersionRow(NamedTuple):
     shape: str | None
 
 
+class StandingRow(NamedTuple):
+    """What a move to a version has to know of it."""
+
+    digest: str
+    removed: bool
+    """Whether its content was removed."""
+    composed: bool
+    """Whether it includes others, or any version of its artifact is included."""
+
+
 class AliasRow(NamedTuple):
     """An alias. `target` is None where it was deleted; its revision counts on."""
 
@@ -190,6 +200,7 @@ class Reader(Protocol):
         ...
 
     def version(self, artifact_id: int, number: int) -> VersionRow | None: ...
+    def standing(self, artifact_id: int, number: int) -> StandingRow | None: ...
     def versions(self, artifact_id: int, before: int | None, limit: int) -> list[VersionRow]:
         """Versions, newest first, below the number `before`."""
         ...

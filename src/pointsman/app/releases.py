@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pointsman.app.application import View, Work
-from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, VersionRow
+from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, StandingRow
 from pointsman.app.readable import check_readable
 from pointsman.core.journal import Line
 from pointsman.core.names import check_alias, check_reason
@@ -50,7 +50,7 @@ class Wish:
     if_revision: int | None = None
 
 
-_Known = dict[tuple[int, int], VersionRow]
+_Known = dict[tuple[int, int], StandingRow]
 """Versions by artifact and number, read once for the plan and the record."""
 
 
@@ -188,10 +188,16 @@ def carry_out(
     if not planned:
         return None
     places = {(place.artifact.kind, place.artifact.name, place.alias): place for place, _ in orders}
+    composed = {
+        moved.id: moved
+        for move in planned
+        if _composed(moved := places[move.kind, move.name, move.alias].artifact, move, known)
+    }
     broken = [
         problem
         for move in planned
-        for problem in _breaks(work, places[move.kind, move.name, move.alias], move.to)
+        if (place := places[move.kind, move.name, move.alias]).artifact.id in composed
+        for problem in _breaks(work, place, move.to)
     ]
     if broken:
         raise together(broken)
@@ -203,8 +209,10 @@ def carry_out(
     pointed: dict[int, set[int]] = {}
     for move in planned:
         moved = places[move.kind, move.name, move.alias].artifact
-        pointed.setdefault(moved.id, set()).update(move.to.versions if move.to else ())
-    check_readable(work, pointed)
+        if moved.id in composed:
+            pointed.setdefault(moved.id, set()).update(move.to.versions if move.to else ())
+    if pointed:
+        check_readable(work, pointed)
     return Release(number, moment(lines[0].at), work.actor.name, reason, planned, undoes)
 
 
@@ -289,10 +297,10 @@ def _point(work: Work, place: Place, order: Order, known: _Known) -> Point:
     readable: dict[int, bool] = {}
     if order.to is not None:
         for number in order.to.versions:
-            row = work.tx.version(place.artifact.id, number)
+            row = work.tx.standing(place.artifact.id, number)
             if row is not None:
                 known[place.artifact.id, number] = row
-                readable[number] = work.tx.tombstone(place.artifact.id, number) is None
+                readable[number] = not row.removed
     return Point(
         kind=place.artifact.kind,
         name=place.artifact.name,
@@ -302,6 +310,13 @@ def _point(work: Work, place: Place, order: Order, known: _Known) -> Point:
         archived=place.artifact.archived_at is not None,
         readable=readable,
     )
+
+
+def _composed(artifact: ArtifactRow, move: Move, known: _Known) -> bool:
+    """Whether the move can matter to prompts made of prompts; a deletion always may."""
+    if move.to is None:
+        return True
+    return any(known[artifact.id, number].composed for number in move.to.versions)
 
 
 def _move(

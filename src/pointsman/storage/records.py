@@ -20,6 +20,7 @@ from pointsman.app.ports import (
     KeyRow,
     ProjectRow,
     Remembered,
+    StandingRow,
     TombstoneRow,
     VersionRow,
 )
@@ -254,6 +255,10 @@ class Records:
 
     def version(self, artifact_id: int, number: int) -> VersionRow | None:
         return _first(VersionRow, self._run("version", artifact_id=artifact_id, number=number))
+
+    def standing(self, artifact_id: int, number: int) -> StandingRow | None:
+        rows = self._run("standing", artifact_id=artifact_id, number=number)
+        return StandingRow(rows[0][0], bool(rows[0][1]), bool(rows[0][2])) if rows else None
 
     def versions(self, artifact_id: int, before: int | None, limit: int) -> list[VersionRow]:
         last = _LAST if before is None else before

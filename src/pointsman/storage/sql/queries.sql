@@ -94,6 +94,23 @@ UPDATE artifact SET archived_at = :archived_at, updated_at = :at WHERE id = :id;
 SELECT artifact_id, number, digest, message, author, created_at, shape
 FROM version WHERE artifact_id = :artifact_id AND number = :number;
 
+-- name: standing
+SELECT
+    version.digest,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM tombstone
+        WHERE tombstone.artifact_id = :artifact_id AND tombstone.number = :number
+    ) THEN 1 ELSE 0 END,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM dependency
+        WHERE dependency.artifact_id = :artifact_id AND dependency.number = :number
+            AND dependency.relation = 'includes'
+    ) OR EXISTS (
+        SELECT 1 FROM dependency
+        WHERE dependency.target_id = :artifact_id AND dependency.relation = 'includes'
+    ) THEN 1 ELSE 0 END
+FROM version WHERE version.artifact_id = :artifact_id AND version.number = :number;
+
 -- name: versions
 SELECT artifact_id, number, digest, message, author, created_at, shape
 FROM version WHERE artifact_id = :artifact_id AND number < :before
