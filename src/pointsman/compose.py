@@ -39,6 +39,7 @@ from pointsman.app.requests import (
 )
 from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.diff import ContentDiff
+from pointsman.core.names import check_list
 from pointsman.core.policy import Actor
 from pointsman.core.prompt import Prompt
 from pointsman.core.releases import split
@@ -274,7 +275,7 @@ class Registry:
             kind=kind,
             message=message,
             tags=tags or {},
-            aliases=tuple(aliases),
+            aliases=check_list(aliases, field="aliases"),
             dependencies=tuple(dependencies),
             reason=reason,
             if_changed=if_changed,

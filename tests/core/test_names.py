@@ -16,6 +16,7 @@ from pointsman.core.names import (
     MAX_VERSION,
     check_alias,
     check_kind,
+    check_list,
     check_message,
     check_name,
     check_reason,
@@ -316,3 +317,11 @@ def _outcome(check: Callable[[str], str], text: str) -> str | InvalidName:
         return check(text)
     except InvalidName as error:
         return error
+
+
+def test_one_text_is_not_a_list_of_its_letters() -> None:
+    assert check_list(["production"], field="aliases") == ("production",)
+    with pytest.raises(InvalidInput) as caught:
+        check_list("production", field="aliases")
+    assert caught.value.code == "not_a_list"
+    assert "['production']" in caught.value.hint

@@ -15,6 +15,7 @@ from pointsman.core.names import (
     MAX_TEXT,
     check_alias,
     check_kind,
+    check_list,
     check_name,
     check_version_number,
 )
@@ -65,7 +66,7 @@ def publish_request(item: Mapping[str, Any]) -> Publish:
         one if isinstance(one, Dependency) else Dependency(one["relation"], one["selector"])
         for one in item.get("dependencies", ())
     )
-    values["aliases"] = tuple(item.get("aliases", ()))
+    values["aliases"] = check_list(item.get("aliases", ()), field="aliases")
     values["tags"] = dict(item.get("tags") or {})
     return Publish(**values)
 
@@ -141,8 +142,12 @@ def search_query(
         name=check_text(name, field="name", max_chars=MAX_NAME),
         text=check_text(text, field="text", max_chars=MAX_TEXT),
         tags=parse_tags(check_text(tags, field="tags")) if tags.strip() else None,
-        with_aliases=tuple(check_alias(one) for one in with_aliases),
-        without_aliases=tuple(check_alias(one) for one in without_aliases),
+        with_aliases=tuple(
+            check_alias(one) for one in check_list(with_aliases, field="with_aliases")
+        ),
+        without_aliases=tuple(
+            check_alias(one) for one in check_list(without_aliases, field="without_aliases")
+        ),
         author=check_text(author, field="author", max_chars=MAX_TEXT),
         since=None if since is None else micros(since),
         until=None if until is None else micros(until),

@@ -51,7 +51,7 @@ def tell(error: PointsmanError, *, as_json: bool) -> None:
 def _block(error: PointsmanError) -> str:
     lines = []
     several = [reason for reason in error.reasons if reason.message != error.message]
-    if several and len(error.reasons) > 1:
+    if several:
         lines += [_message(_headline(error))]
         lines += [line for reason in error.reasons for line in _reason(reason)]
     else:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NoReturn, cast
 
 from pointsman.core.canonical import check_text, quoted
@@ -122,6 +122,22 @@ def check_alias(text: str, *, field: str = "alias") -> str:
     alias = _normal(text, "alias", MAX_ALIAS, field)
     _raise_first("alias", alias, field, [*_alias_flaws(alias), *_letter_flaws(alias, _ALIAS_SIGNS)])
     return alias
+
+
+def check_list(values: Iterable[str], *, field: str) -> tuple[str, ...]:
+    """The values, unless one text was given where several were meant: its letters are not.
+
+    Raises:
+        InvalidInput: ``not_a_list``.
+    """
+    if isinstance(values, str):
+        raise InvalidInput(
+            f"{field} is one text, not a list.",
+            code="not_a_list",
+            hint=f"Write [{values[:40]!r}].",
+            field=field,
+        )
+    return tuple(values)
 
 
 def check_tag_key(text: str, *, field: str = "key") -> str:

@@ -18,8 +18,8 @@ _NEEDED: dict[Verb, Role] = {
 _DOES: dict[Verb, str] = {
     "read": "read",
     "write": "publish versions and set tags",
-    "move": "move aliases",
-    "admin": "manage keys and remove content",
+    "move": "move aliases, archive or restore",
+    "admin": "manage keys, remove content or run the doctor",
 }
 
 
@@ -61,7 +61,7 @@ def may(actor: Actor, verb: Verb) -> Verdict:
         return Verdict()
     reason = Reason(
         code="role_too_low",
-        message=f"{actor.name} has the role {actor.role}, which may not {_DOES[verb]}.",
+        message=f"{actor.name!r} has the role {actor.role}, which may not {_DOES[verb]}.",
         hint=f"Use a key with the role {needed} or higher.",
     )
     return Verdict((reason,))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pointsman.core.diff import ContentDiff
+from pointsman.core.names import check_list
 from pointsman.core.plain import from_plain, to_plain
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import (
@@ -236,7 +237,7 @@ class Tasks:
             "kind": kind,
             "message": message,
             "tags": dict(tags or {}),
-            "aliases": list(aliases),
+            "aliases": list(check_list(aliases, field="aliases")),
             "dependencies": to_plain(tuple(dependencies)),
             "reason": reason,
             "if_changed": if_changed,

@@ -43,7 +43,7 @@ from typing import Any
 from pointsman.core.composition import Included as Ingredient
 from pointsman.core.composition import compose
 from pointsman.core.content import Content, PromptContent, parse_content
-from pointsman.core.names import check_alias, check_kind, check_name
+from pointsman.core.names import check_alias, check_kind, check_list, check_name
 from pointsman.core.releases import (
     Order,
     PastMove,
@@ -148,7 +148,10 @@ class FakeRegistry:
         )
         artifact.versions.append(version)
         artifact.contents[number] = parsed
-        moves = [(artifact, check_alias(alias), single(number)) for alias in aliases]
+        moves = [
+            (artifact, check_alias(alias), single(number))
+            for alias in check_list(aliases, field="aliases")
+        ]
         release = self._move(moves, reason or message) if moves else None
         self._tell()
         return Published(version, created=True, release=release)
