@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from machines import Places, on_postgres, on_sqlite
 from pointsman.app.application import Application, Caller
 from pointsman.app.ports import Store
 from pointsman.compose import Registry
@@ -108,6 +109,15 @@ def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return SqlitePlace(tmp_path / "data")
     return PostgresPlace(request.getfixturevalue("empty_postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Places:
+    """Makes places, for tests that need a new one many times."""
+    if request.param == "sqlite":
+        return lambda: on_sqlite(tmp_path_factory.mktemp("model"))
+    databases: Databases = request.getfixturevalue("databases")
+    return lambda: on_postgres(databases)
 
 
 @pytest.fixture

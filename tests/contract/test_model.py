@@ -1,42 +1,28 @@
 """The whole registry against a model of it in plain dicts, step by step, on both databases.
 
-`Modelled` does random things to a registry and to the model, and finds after each step that
-both say the same, now and as of any moment before. `Composed` builds prompts of prompts and
-finds that whatever is in use can be read.
+Random things are done to a registry and to the model, and after each step both must say the
+same, now and as of any moment before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from pointsman.compose import Registry
-from pointsman.core.vocabulary import Arm, Release, Target
+from machines import OnPlace, Places, run
+from model import Model, Pointer, Says, Spot, Thing, Weights, target_of
+from pointsman.core.vocabulary import Release, Target
 from pointsman.errors import Gone, NotFound, PointsmanError
-from scale import SCALE
-from stores import Databases, Place, PostgresPlace, SqlitePlace
 
 NAMES = ("a", "b/ä", "late")
 """Few, so that what is done meets what was done before; the last one is made on the way."""
 ALIASES = ("prod", "Über")
-EXAMPLES = max(1, int(12 * SCALE))
-STEPS = 30
 
 _names = st.sampled_from((*NAMES[:2], *NAMES[:2], *NAMES))
 _aliases = st.sampled_from(ALIASES)
@@ -53,187 +39,9 @@ _targets = st.one_of(
 )
 _expected = st.sampled_from(("any",) * 6 + ("right", "right", "wrong"))
 
-Weights = Mapping[int, int]
-Place_ = tuple[str, str]
-"""An artifact's name and an alias of it."""
 
-
-class Says(Exception):
-    """The model expects a refusal with these codes, the first of which is the error's own."""
-
-    def __init__(self, *codes: str) -> None:
-        super().__init__(*codes)
-        self.codes = codes
-
-
-def target_of(weights: Weights | None) -> Target | None:
-    if weights is None:
-        return None
-    if len(weights) == 1:
-        return Target(version=next(iter(weights)))
-    return Target(split=tuple(Arm(number, weights[number]) for number in sorted(weights)))
-
-
-@dataclass
-class Pointer:
-    """An alias: where it points, and the releases that still stand, each with what it replaced."""
-
-    target: Target | None = None
-    revision: int = 0
-    standing: list[tuple[int, Target | None]] = field(default_factory=list)
-
-
-@dataclass
-class Thing:
-    """An artifact."""
-
-    contents: list[str] = field(default_factory=list)
-    removed: set[int] = field(default_factory=set)
-    archived: bool = False
-    tags: dict[int, dict[str, str]] = field(default_factory=dict)
-    pointers: dict[str, Pointer] = field(default_factory=dict)
-
-
-@dataclass
-class Made:
-    """A release: what each of its moves replaced and the revision that it made."""
-
-    moves: dict[Place_, tuple[Target | None, int]]
-    undoes: bool
-
-
-class Model:
-    """What a registry is, if one may forget about everything but its meaning."""
-
-    def __init__(self) -> None:
-        self.things: dict[str, Thing] = {}
-        self.releases: dict[int, Made] = {}
-
-    def thing(self, name: str) -> Thing:
-        if name not in self.things:
-            raise Says("artifact_not_found")
-        return self.things[name]
-
-    def publish(self, name: str, content: str, *, if_changed: bool) -> tuple[int, bool]:
-        thing = self.things.get(name)
-        if thing is not None and thing.archived:
-            raise Says("archived")
-        thing = self.things.setdefault(name, Thing())
-        newest = len(thing.contents)
-        if if_changed and newest and thing.contents[-1] == content and newest not in thing.removed:
-            return newest, False
-        thing.contents.append(content)
-        return newest + 1, True
-
-    def check(self, orders: list[tuple[Place_, Target | None, int | None]]) -> None:
-        """Every reason against pointing these elsewhere, in order."""
-        missing = [name for (name, _), _, _ in orders if name not in self.things]
-        if missing:
-            raise Says(*["artifact_not_found" for _ in missing])
-        codes: list[str] = []
-        seen: set[Place_] = set()
-        for place, to, if_revision in orders:
-            if place in seen:
-                codes.append("duplicate_move")
-                continue
-            seen.add(place)
-            thing = self.things[place[0]]
-            pointer = thing.pointers.get(place[1], Pointer())
-            if if_revision not in (None, pointer.revision):
-                codes.append("stale_revision")
-            if to is None:
-                codes += ["alias_not_found"] if pointer.target is None else []
-                continue
-            codes += ["archived"] if thing.archived else []
-            for number in to.versions:
-                if number > len(thing.contents):
-                    codes.append("version_not_found")
-                elif number in thing.removed:
-                    codes.append("tombstoned")
-        if codes:
-            raise Says(*codes)
-
-    def move(self, number: int, moves: dict[Place_, Target | None], *, undoes: bool) -> None:
-        """Make moves that the registry has made as the release `number`."""
-        made = Made({}, undoes)
-        for (name, alias), to in moves.items():
-            pointer = self.things[name].pointers.setdefault(alias, Pointer())
-            assert pointer.target != to, "a release moves nothing to where it is"
-            made.moves[name, alias] = pointer.target, pointer.revision + 1
-            if undoes:
-                pointer.standing.pop()
-            else:
-                pointer.standing.append((number, pointer.target))
-            pointer.target = to
-            pointer.revision += 1
-        self.releases[number] = made
-
-    def before(self, name: str, alias: str) -> Target:
-        """Where a rollback of one alias leads."""
-        thing = self.thing(name)
-        pointer = thing.pointers.get(alias)
-        if pointer is None:
-            raise Says("alias_not_found")
-        if not pointer.standing:
-            raise Says("nothing_to_roll_back")
-        target = pointer.standing[-1][1]
-        if target is None:
-            raise Says("nothing_before")
-        self.check([((name, alias), target, None)])
-        return target
-
-    def undone(self, number: int) -> dict[Place_, Target | None]:
-        """Where a rollback of a release leads."""
-        made = self.releases.get(number)
-        if made is None:
-            raise Says("release_not_found")
-        if made.undoes:
-            raise Says("is_rollback")
-        moved = [
-            place
-            for place, (_, revision) in made.moves.items()
-            if self.things[place[0]].pointers[place[1]].revision != revision
-        ]
-        if moved:
-            raise Says(*["moved_since" for _ in moved])
-        self.check([(place, before, None) for place, (before, _) in made.moves.items()])
-        return {place: before for place, (before, _) in made.moves.items()}
-
-    def standing(self) -> list[Place_]:
-        """The aliases that can be rolled back."""
-        return [
-            (name, alias)
-            for name, thing in self.things.items()
-            for alias, pointer in thing.pointers.items()
-            if len(pointer.standing) > 1
-        ]
-
-    def answers(self) -> dict[tuple[str, str | None], Target | None]:
-        """What each selector without a number means."""
-        found: dict[tuple[str, str | None], Target | None] = {}
-        for name, thing in self.things.items():
-            found[name, None] = Target(version=len(thing.contents))
-            for alias, pointer in thing.pointers.items():
-                found[name, alias] = pointer.target
-        return found
-
-
-class OnPlace(RuleBasedStateMachine):
-    """A machine over a registry on a place of its own."""
-
-    place: Callable[[], Any]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._context = self.place()
-        self.registry = Registry(self._context.__enter__().open())
-
-    def teardown(self) -> None:
-        try:
-            assert self.registry.doctor().findings == ()
-        finally:
-            self.registry.close()
-            self._context.__exit__(None, None, None)
+def test_the_registry_is_what_the_model_is(places: Places) -> None:
+    run(Modelled, places)
 
 
 class Modelled(OnPlace):
@@ -269,7 +77,7 @@ class Modelled(OnPlace):
         if done.result is None:
             return
         assert (done.result.version.number, done.result.created) == (number, created)
-        moves: dict[Place_, Target | None] = {(name, alias): Target(number) for alias in aliases}
+        moves: dict[Spot, Target | None] = {(name, alias): Target(number) for alias in aliases}
         self.released(done.result.release, moves)
 
     @rule(name=_names, number=st.one_of(st.none(), _numbers), key=_keys, value=_values)
@@ -459,7 +267,7 @@ class Modelled(OnPlace):
     def released(
         self,
         release: Release | None,
-        wanted: dict[Place_, Target | None],
+        wanted: dict[Spot, Target | None],
         *,
         undoes: bool = False,
     ) -> None:
@@ -482,7 +290,7 @@ class Modelled(OnPlace):
             assert (move.before, move.revision) == (before, revision)
         assert self.registry.find_release(release.number) == release
 
-    def if_revision(self, place: Place_, expected: str) -> int | None:
+    def if_revision(self, place: Spot, expected: str) -> int | None:
         if expected == "any":
             return None
         thing = self.model.things.get(place[0], Thing())
@@ -512,138 +320,3 @@ class _Done:
 
 def _selector(name: str, number: int | None) -> str:
     return name if number is None else f"{name}:{number}"
-
-
-# Prompts of prompts
-
-_PARTS = ("p", "q", "r")
-_parts = st.sampled_from(_PARTS)
-_included = st.tuples(_parts, st.sampled_from(["", "@prod", "@next", ":1", ":2", ":3"])).map(
-    "".join
-)
-
-
-class Composed(OnPlace):
-    """Publishes, moves and removes at random; what is refused is refused, the rest must read."""
-
-    @initialize()
-    def begin(self) -> None:
-        for name in _PARTS:
-            self.registry.publish(name, f"plain {name}", aliases=["prod"])
-        self.registry.publish("p", "{{> q@prod }} {{> r }}")
-        self.registry.publish("p", "plain again", aliases=["prod"])
-
-    @rule(
-        name=_parts,
-        included=st.lists(_included, min_size=1, max_size=2),
-        shape=st.sampled_from(["curly", "curly", "f-string", "chat"]),
-        aliases=st.lists(st.sampled_from(["prod", "next"]), max_size=1),
-    )
-    def publish(self, name: str, included: list[str], shape: str, aliases: list[str]) -> None:
-        content: Any
-        if shape == "chat":
-            messages = [{"include": one} for one in included]
-            content = {"template": [{"role": "user", "content": name}, *messages]}
-        else:
-            tags = " ".join(f"{{{{> {one} }}}}" for one in included)
-            content = {"template": f"{name} {tags}", "format": shape}
-            if shape == "f-string":
-                content["template"] = f"{name} " + " ".join(f"{{> {one}}}" for one in included)
-        self.attempt(lambda: self.registry.publish(name, content, aliases=aliases))
-
-    @rule(name=_parts, number=_numbers, alias=st.sampled_from(["prod", "next"]))
-    def promote(self, name: str, number: int, alias: str) -> None:
-        self.attempt(lambda: self.registry.promote(f"{name}:{number}", alias))
-
-    @rule(name=_parts, weights=st.dictionaries(_numbers, st.integers(1, 3), min_size=2, max_size=2))
-    def split(self, name: str, weights: dict[int, int]) -> None:
-        self.attempt(lambda: self.registry.split(name, "prod", weights))
-
-    @rule(name=_parts, alias=st.sampled_from(["prod", "next"]), back=st.booleans())
-    def leave(self, name: str, alias: str, back: bool) -> None:
-        act = self.registry.rollback if back else self.registry.delete_alias
-        self.attempt(lambda: act(f"{name}@{alias}"))
-
-    @rule(name=_parts, number=_numbers)
-    def tombstone(self, name: str, number: int) -> None:
-        self.attempt(lambda: self.registry.tombstone(f"{name}:{number}", reason="r"))
-
-    @rule(
-        items=st.lists(st.tuples(_parts, st.lists(_included, max_size=1)), min_size=1, max_size=3)
-    )
-    def publish_many(self, items: list[tuple[str, list[str]]]) -> None:
-        versions = [
-            {"name": name, "content": " ".join(f"{{{{> {one} }}}}" for one in included) or name}
-            for name, included in items
-        ]
-        self.attempt(lambda: self.registry.publish_many(versions))
-
-    @rule(
-        moves=st.lists(
-            st.tuples(_parts, st.sampled_from(["prod", "next"]), st.one_of(st.none(), _numbers)),
-            min_size=1,
-            max_size=3,
-            unique_by=lambda move: move[:2],
-        )
-    )
-    def release(self, moves: list[tuple[str, str, int | None]]) -> None:
-        wanted = [
-            {"name": name, "alias": alias}
-            | ({"delete": True} if number is None else {"version": number})
-            for name, alias, number in moves
-        ]
-        self.attempt(lambda: self.registry.release(wanted))
-
-    @invariant()
-    def whatever_is_in_use_can_be_read(self) -> None:
-        for artifact in self.registry.search(archived=None).items:
-            newest = self.registry.version(artifact.name)
-            if newest.tombstone is None:
-                self.registry.resolve(artifact.name)
-            for alias in artifact.aliases:
-                for number in alias.target.versions:
-                    self.registry.resolve(f"{artifact.name}:{number}")
-
-    def attempt(self, act: Callable[[], Any]) -> None:
-        head = self.registry.history(limit=1).items[0].seq
-        try:
-            act()
-        except PointsmanError:
-            assert self.registry.history(limit=1).items[0].seq == head
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def places(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Any]:
-    """Makes contexts, each of which is a new place."""
-    if request.param == "sqlite":
-        return lambda: _sqlite(tmp_path_factory.mktemp("model"))
-    databases: Databases = request.getfixturevalue("databases")
-    return lambda: _postgres(databases)
-
-
-@contextmanager
-def _sqlite(folder: Path) -> Iterator[Place]:
-    yield SqlitePlace(folder)
-
-
-@contextmanager
-def _postgres(databases: Databases) -> Iterator[Place]:
-    name = databases.migrated()
-    yield PostgresPlace(databases.url(name))
-    databases.drop(name)
-
-
-@pytest.mark.parametrize("machine", [Modelled, Composed])
-def test_machine(machine: type[OnPlace], places: Callable[[], Any]) -> None:
-    bound = type(machine.__name__, (machine,), {"place": staticmethod(places)})
-    run_state_machine_as_test(
-        bound,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )

@@ -64,6 +64,7 @@ def all_pages(ask: Callable[..., Any], limit: int) -> list[Artifact]:
     cursor = None
     while True:
         page = ask(limit=limit, cursor=cursor)
+        assert len(page.items) <= limit
         items += page.items
         cursor = page.cursor
         if cursor is None:

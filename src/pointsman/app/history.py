@@ -130,9 +130,9 @@ def _between(view: View, before: int, after: int) -> Iterator[Line]:
             hint=f"Ask about moments with at most {MAX_BETWEEN} entries between them.",
         )
     while first < last:
-        for line in view.reader.lines(view.project.id, first, min(_STEP, last - first)):
-            yield line
-            first = line.seq
+        lines = view.reader.lines(view.project.id, first, min(_STEP, last - first))
+        yield from lines
+        first = lines[-1].seq if lines else last  # a hole at the end is the doctor's business
 
 
 def _entries(view: View, lines: list[Line]) -> Iterator[Entry]:
