@@ -108,7 +108,7 @@ def test_an_interrupted_writer_passes_on_its_turn(tmp_path: Path) -> None:
             done.append("interrupted")
         helper.join()
         first.join()
-        print(sorted(done))
+        print(sorted(done), flush=True)
         os._exit(0)
         """
     )
