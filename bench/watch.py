@@ -142,9 +142,11 @@ class Watchers:
             ready = self._poll.poll(1.0, 1_024)
             for number, _ in ready:
                 if number == moving:
-                    acknowledged = time.perf_counter()
                     assert mover is not None
                     said = mover.recv(65_536)
+                    if acknowledged:
+                        continue  # the rest of the answer
+                    acknowledged = time.perf_counter()
                     if not said.startswith(b"HTTP/1.1 200"):
                         raise RuntimeError(f"A move was answered: {said[:500]!r}")
                     continue
