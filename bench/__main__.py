@@ -43,15 +43,16 @@ def main() -> None:
             began = time.monotonic()
             run = Run(folder / topic, quick=given.quick)
             run.folder.mkdir()
-            print(f"{topic}…", file=sys.stderr, end=" ", flush=True)
+            print(f"{topic}…", file=sys.stderr, flush=True)
             try:
                 for result in TOPICS[topic](run):
-                    results.append(result)  # noqa: PERF402 - what came before a failure is kept
+                    results.append(result)
+                    print(f"  {result.in_short}", file=sys.stderr, flush=True)
             except Exception as error:
                 traceback.print_exc()
                 failed = True
                 results.append(Result(f"{topic}: the rest", None, missing=f"failed, {error!r}"))
-            print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+            print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr)
     if given.json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:

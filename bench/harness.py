@@ -84,6 +84,13 @@ class Result:
     """Why it was not measured."""
 
     @property
+    def in_short(self) -> str:
+        """The row in one line, for who waits for the table."""
+        unit = self.must.unit if self.must else "×"
+        ratio = "" if self.ratio is None else f" {figure(self.ratio.middle)} {unit}"
+        return f"{self.row}: {self.ours}{ratio}, {self.verdict} {self.missing}".rstrip()
+
+    @property
     def verdict(self) -> Verdict:
         """Whether the row reached what it must."""
         if self.missing:

@@ -40,6 +40,7 @@ from pointsman.app.requests import (
 from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import check_list
+from pointsman.core.plain import to_plain
 from pointsman.core.policy import Actor
 from pointsman.core.prompt import Prompt
 from pointsman.core.releases import split
@@ -282,7 +283,7 @@ class Registry:
             if_newest=if_newest,
         )
         return self._write(
-            lambda w: publishing.publish(w, wanted), Published, idempotency_key, repr(wanted)
+            lambda w: publishing.publish(w, wanted), Published, idempotency_key, wanted
         )
 
     def publish_many(
@@ -294,7 +295,7 @@ class Registry:
             lambda w: publishing.Bulk(publishing.publish_many(w, wanted)),
             publishing.Bulk,
             idempotency_key,
-            repr(wanted),
+            wanted,
         ).published
 
     def set_tag(self, selector: str, key: str, value: str) -> None:
@@ -425,7 +426,7 @@ class Registry:
             lambda w: Released(releases.release(w, wishes, reason)),
             Released,
             idempotency_key,
-            f"{wishes!r} {reason}",
+            [wishes, reason],
         ).release
 
     def _read(self, use_case: Callable[[View], T]) -> T:
@@ -436,11 +437,11 @@ class Registry:
         use_case: Callable[[Work], T],
         answer: type[T] | None = None,
         idempotency_key: str | None = None,
-        request: str = "",
+        request: object = None,
     ) -> T:
         once = None
         if idempotency_key is not None:
-            once = Once(idempotency_key, digest(canonical_json(request)))
+            once = Once(idempotency_key, digest(canonical_json(to_plain(request))))
         return self._app.write(self._caller, use_case, once, answer)
 
 

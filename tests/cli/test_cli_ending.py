@@ -61,6 +61,11 @@ class TestErrors:
         ("error", "code"),
         [
             (errors.InvalidInput("x"), 1),
+            (errors.InvalidInput("x", field="selector"), 2),
+            (errors.InvalidInput("x", field="/template"), 1),
+            (errors.InvalidContent("x", field="name"), 1),
+            (errors.TooLarge("x", field="reason"), 1),
+            (errors.InvalidInput("x", code="invalid_time"), 2),
             (errors.RenderError("x"), 1),
             (errors.IntegrityError("x"), 1),
             (errors.Unauthenticated("x"), 3),
@@ -92,8 +97,33 @@ class TestErrors:
             raw.execute("UPDATE artifact SET newest = 7")
         ran = cli.run("doctor")
         assert ran.code == 1
-        assert "newest version" in ran.out
+        assert "x: its newest version is 7 in the store, but 1 by the journal." in ran.out
+        assert ran.out.endswith(", 0 aliases, 0 tags, 0 keys. 1 finding.\n")
+        assert "Checked 3 entries, 1 artifact, 1 version, " in ran.out
         assert cli.run("doctor", "--json").json["healthy"] is False
+
+    def test_findings_are_sentences(self, cli: Cli, tmp_path: Path) -> None:
+        cli("promote", "x:1", "production", "-m", "go")
+        cli("tag", "set", "x:1", "note=b")
+        cli("key", "create", "k")
+        with SqlitePlace(tmp_path / "data").raw() as raw:
+            raw.execute("UPDATE alias SET revision = 9, moved_by = 'eve', moved_at = 5")
+            raw.execute("UPDATE tag SET value = 'it is 3 in the store, yes'")
+            raw.execute("UPDATE api_key SET role = 'admin'")
+            raw.execute("UPDATE artifact SET archived_at = 5")
+        told = cli.run("doctor").out
+        for sentence in (
+            "x@production: the revision of the alias is 9 in the store, but 1 by the journal; ",
+            "the time of the alias is 1970-01-01",
+            "the mover of the alias is “eve” in the store, but “",
+            "x: its tags: 'note' of version 1 is “it is 3 in the store, yes” in the store, "
+            "but “b” by the journal.\n",
+            "the role of the key is “admin” in the store, but “viewer” by the journal.\n",
+            "its archiving is 1970-01-01",
+        ):
+            assert sentence in told, told
+        assert "KeyRow" not in told
+        assert "{" not in told
 
     def test_a_journal_with_a_gap_is_not_exported(self, cli: Cli, tmp_path: Path) -> None:
         with SqlitePlace(tmp_path / "data").raw(guarded=False) as raw:
@@ -136,6 +166,39 @@ class TestWhichRegistry:
         other = Cli(POINTSMAN_URL="http://127.0.0.1:1", POINTSMAN_API_KEY="pm_x_y")
         shown = other("show", "x", "--raw", "--data", tmp_path / "data")
         assert shown.out == "Hello {{ name }}"
+
+    @pytest.mark.parametrize("command", [("list",), ("publish", "-", "--name", "x")])
+    @pytest.mark.parametrize("path", ["file", "file/below"])
+    def test_a_file_is_no_folder(self, tmp_path: Path, command: tuple[str, ...], path: str) -> None:
+        (tmp_path / "file").write_text("x")
+        ran = Cli().run(*command, "--data", tmp_path / path, stdin="x")
+        assert ran.code == 2
+        assert "is a file, not a folder." in ran.err
+        assert "Errno" not in ran.err
+
+    def test_a_folder_without_a_registry(self, tmp_path: Path) -> None:
+        for path, why in (("", "is empty"), ("nosuch", "there is no such folder")):
+            ran = Cli().run("list", "--data", tmp_path / path)
+            assert ran.code == 4
+            assert why in ran.err
+        (tmp_path / "x").write_text("x")
+        assert "has no registry.db" in Cli().run("list", "--data", tmp_path).err
+
+    @pytest.mark.parametrize("command", [("list",), ("publish", "-", "--name", "x")])
+    def test_a_folder_of_somebody_else(self, cli: Cli, command: tuple[str, ...]) -> None:
+        cli("list")  # what is imported late is there before the rights are gone
+        folder = Path(cli.environment["POINTSMAN_DATA"])
+        folder.chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65_534)  # root may do anything
+        try:
+            ran = cli.run(*command, stdin="x")
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o700)
+        assert ran.code == 5
+        assert ran.err.startswith(f"Error: You may not read and write {str(folder)!r}.")
 
     @pytest.mark.parametrize("command", [("list",), ("publish", "-", "--name", "x", "--dry-run")])
     def test_a_misspelt_folder_is_not_made(self, tmp_path: Path, command: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 from cli.commands import Cli, write
 from conftest import RunningServer
+from pointsman.app.doctor import _APPLY
 from pointsman.cli import promptfile
+from pointsman.cli.entries import TYPES
 
 
 @pytest.fixture(params=["folder", "server"])
@@ -207,6 +210,16 @@ class TestReading:
             "KEY", "VALUE", "checked", "yes"
         ]  # fmt: skip
 
+    def test_a_list_of_nothing(self, cli: Cli) -> None:
+        cli.publish(cli.name("x"), "x")
+        ran = cli(*("list", cli.name("nosuch")))
+        assert ran.out == ""
+        assert f"Nothing matches in the folder '{cli.name('nosuch')}'" in ran.err
+        assert "pointsman list" in ran.err
+        assert "Nothing matches." in cli("list", "--name", "nosuchnosuch").err
+        ran = cli("list", cli.name("nosuch"), "--json")
+        assert (ran.json["items"], ran.err) == ([], "")
+
     def test_archive(self, cli: Cli) -> None:
         name = cli.name("old")
         cli.publish(name, "x")
@@ -261,7 +274,7 @@ class TestMoving:
         assert second["reason"] == "better"
         assert second["moves"][0]["to"]["version"] == 2
         again = cli("promote", f"{name}:2", "production")
-        assert again.out == "production points there already.\n"
+        assert again.out == "production is already there; nothing recorded.\n"
         assert cli.json("promote", f"{name}:2", "production") == {"release": None}
 
         stale = cli.run("promote", f"{name}:1", "production", "--if-revision", "1")
@@ -281,7 +294,7 @@ class TestMoving:
         to = [(m["name"], m["alias"], m["to"]["version"]) for m in release["moves"]]
         assert to == [(a, "production", 2), (b, "production", 1), (a, "canary", 1)]
         done = cli("release", *moves)
-        assert done.out == "All of them point there already.\n"
+        assert done.out == "All of them are already there; nothing recorded.\n"
         undone = cli("rollback", "--release", release["number"], "-m", "no")
         assert undone.out.count("→ nothing") == 3
         # All or none.
@@ -322,6 +335,10 @@ class TestMoving:
             ("export", "--alias", "a"),
             ("show", "x", "--nothing"),
             ("at", "some day", "x"),
+            ("at", "2999-01-01", "x"),
+            ("list", "--since", "some day"),
+            ("history", "--type", "nosuch"),
+            ("watch", "--type", "nosuch"),
         ],
     )
     def test_command_lines_that_mean_nothing(self, cli: Cli, arguments: tuple[str, ...]) -> None:
@@ -331,8 +348,50 @@ class TestMoving:
         assert "Usage: pointsman" in ran.err
         assert ran.out == ""
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("show", "x@@y"),
+            ("history", "x:::"),
+            ("history", "--cursor", "zz"),
+            ("diff", "x", "x@"),
+            ("rollback", "x@@"),
+            ("list", "--alias", "two words"),
+            ("list", "--kind", "nosuch"),
+            ("list", "--tags", "a = = b"),
+            ("publish", "-", "--name", "/x"),
+            ("publish", "-", "--name", "x", "--kind", "nosuch"),
+            ("changed", "--since", "1h ago", "--until", "2h ago"),
+            ("watch", "x@@y"),
+        ],
+    )
+    def test_arguments_that_are_wrong(self, cli: Cli, arguments: tuple[str, ...]) -> None:
+        cli.publish(cli.name("x"), "so that there is a registry")
+        ran = cli.run(*arguments, stdin="x")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("Error: ")
+
+    def test_what_a_file_says_wrongly_is_no_mistake_of_the_command_line(self, cli: Cli) -> None:
+        assert cli.run("publish", "-", stdin="---\nname: /x\n---\nhi").code == 1
+        assert cli.run("publish", "-", "--name", cli.name("x"), stdin="{{ a").code == 1
+
 
 class TestLookingBack:
+    def test_an_unknown_type_is_answered_with_those_there_are(self, cli: Cli) -> None:
+        cli.publish(cli.name("x"), "x")
+        told = cli.run("history", "--type", "nosuch").err
+        assert all(one in told for one in TYPES)
+        assert set(TYPES) == {*_APPLY, "project.created"}
+
+    def test_the_future_is_not_known(self, cli: Cli) -> None:
+        name = cli.name("x")
+        cli.publish(name, "one")
+        ran = cli.run("at", "2999-01-01", name)
+        assert (ran.code, ran.out) == (2, "")
+        assert "still to come" in ran.err
+        soon = datetime.now(UTC) + timedelta(seconds=20)
+        assert cli.json("at", soon.isoformat(), name)["version"] == 1
+
     def test_history(self, cli: Cli) -> None:
         name = cli.name("x")
         cli.publish(name, "one", "-m", "first")

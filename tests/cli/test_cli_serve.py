@@ -140,7 +140,7 @@ def test_told_database(url: str, told: str) -> None:
     ("options", "environment", "code", "told"),
     [
         (["--port", "{taken}"], {}, 5, "Can't listen on 127.0.0.1:{taken}"),
-        (["--port", "70000"], {}, 1, "70000 is not a port"),
+        (["--port", "70000"], {}, 2, "70000 is not in the range"),
         (["--host", "nowhere.invalid"], {}, 5, "Can't listen on nowhere.invalid"),
         ([], {"POINTSMAN_BOOTSTRAP_KEY": "secret"}, 1, "not of a key's form"),
         (["--database", "mysql://ana:secret@db/x"], {}, 2, "name different registries"),
@@ -167,7 +167,7 @@ def test_a_start_that_fails(
 @pytest.mark.parametrize("url", ["postgresql://ana:secret@127.0.0.1:1/x", "mysql://a:secret@b/x"])
 def test_a_database_that_cannot_be_opened(url: str) -> None:
     ran = Cli().process("serve", "--port", "0", "--database", url)
-    assert ran.code in (1, 5)
+    assert ran.code in (2, 5)
     assert ran.err.startswith("Error: ")
     assert "Traceback" not in ran.err
     assert "secret" not in ran.out + ran.err
@@ -177,6 +177,7 @@ def test_a_start_that_failed_does_not_use_up_the_first_key(start: Start, tmp_pat
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert Cli().process("serve", "--data", tmp_path / "data", "--port", port).code == 5
+    assert not (tmp_path / "data").exists()
     assert KEY.search(start().said)
 
 
@@ -213,6 +214,9 @@ def test_keys(start: Start) -> None:
     assert [key["name"] for key in listed] == ["first admin", "my app"]
     assert listed[1]["expires_at"] > listed[1]["created_at"]
     table = cli("key", "list").out
+    first_admin = next(line for line in table.splitlines() if "first admin" in line)
+    cells = re.split(r"\s{2,}", first_admin)
+    assert (len(cells), cells[3]) == (6, "never")
     assert "my app" in table
     assert secret not in table
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cli.commands import Cli, write
 from pointsman.cli import publish
+from pointsman.cli.promptfile import read_prompt_file
 from pointsman.cli.sources import Source, _ordered, _parts, read_file, read_folder
 from pointsman.core.content import parse_content
 from pointsman.errors import InvalidInput
@@ -60,6 +61,39 @@ def test_notes(tmp_path: Path) -> None:
     assert "front matter" in read_file(folder / "a.md", None, None, None).notes[0]
     notes = read_file(folder / "b.prompt", None, None, None).notes
     assert [note.split()[0] for note in notes] == ["“tools”", "“output”", "line"]
+
+
+def test_unknown_keys_are_noted(tmp_path: Path) -> None:
+    text = "---\nmodle: openai/x\nwhatever: 1\nvariant: a\next.flag: yes\n---\nhi\n"
+    write(tmp_path, {"a.prompt": text})
+    cli = Cli(POINTSMAN_DATA=str(tmp_path / "data"))
+    ran = cli("publish", tmp_path / "a.prompt")
+    first, second = ran.err.splitlines()
+    assert first.startswith(f"Note: {tmp_path / 'a.prompt'}: “modle” in the front matter")
+    assert first.endswith("Did you mean “model”?")
+    assert "“whatever”" in second
+    assert "mean" not in second
+    again = cli("show", "a", "--prompt").out
+    assert "modle: openai/x\n" in again
+    assert read_prompt_file(again).content == read_prompt_file(text).content
+
+
+def test_variables_without_a_use_are_noted(tmp_path: Path) -> None:
+    front = "---\ninput: {schema: {a: string, b: string}}\n---\n"
+    write(tmp_path, {"a.prompt": front + "{{ a }}", "b.prompt": front + "{{ a }} {{> c:1 }}"})
+    (note,) = read_file(tmp_path / "a.prompt", None, None, None).notes
+    assert note == "the variable “b” is declared, but the template does not use it."
+    assert read_file(tmp_path / "b.prompt", None, None, None).notes == ()
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", " \n\n"])
+def test_empty_standard_input(tmp_path: Path, stdin: str) -> None:
+    cli = Cli(POINTSMAN_DATA=str(tmp_path / "data"))
+    ran = cli.run("publish", "-", "--name", "x", stdin=stdin)
+    assert ran.code == 1
+    assert "Standard input is empty" in ran.err
+    said = cli("publish", "-", "--name", "x", stdin='---\ntemplate: ""\n---\n')
+    assert "x:1 is published" in said.out
 
 
 def test_the_same_text_on_every_machine(tmp_path: Path) -> None:
@@ -139,7 +173,7 @@ def test_standard_input_that_cannot_be_read(tmp_path: Path, stdin: str | bytes) 
 def test_standard_input_has_no_name(tmp_path: Path) -> None:
     cli = Cli(POINTSMAN_DATA=str(tmp_path / "data"))
     ran = cli.run("publish", "-", stdin="hi")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "--name" in ran.err
 
 

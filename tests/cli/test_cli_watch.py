@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,36 @@ def test_it_goes_on_where_it_was_when_the_server_comes_back(
     server.restart()
     cli.publish("x", "two")
     assert [*before, json.loads(read(process, 1)[0])["seq"]] == [1, 2, 3, 4, 5]
+
+
+def test_what_is_not_there_yet_is_told(tmp_path: Path, watch: Watch) -> None:
+    cli = Cli(POINTSMAN_DATA=str(tmp_path / "data"))
+    cli.publish("x", "one")
+    nothing, alias = watch(cli, "y"), watch(cli, "x@production")
+    assert nothing.stderr is not None
+    assert alias.stderr is not None
+    assert nothing.stderr.readline() == "There is no prompt 'y' yet; waiting for it.\n"
+    assert alias.stderr.readline() == "x has no alias 'production' yet; waiting for it.\n"
+    cli.publish("y", "one")
+    assert "y created" in read(nothing, 1)[0]
+
+
+def test_a_server_that_is_gone_is_told_once(server: RunningServer, watch: Watch) -> None:
+    cli = Cli(POINTSMAN_URL=server.url, POINTSMAN_API_KEY=server.key)
+    process = watch(cli, "x", "--json", "--after", "0")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("There is no prompt 'x' yet")
+    cli.publish("x", "one")
+    read(process, 2)
+    server.stop()
+    assert process.stderr.readline().endswith("Trying again.\n")
+    time.sleep(2.5)  # several attempts
+    server.restart()
+    cli.publish("x", "two")
+    assert json.loads(read(process, 1)[0])["data"]["version"] == 2
+    process.terminate()
+    _, rest = process.communicate(timeout=PATIENCE)
+    assert rest == ""
 
 
 def test_a_key_that_is_none_ends_it(server: RunningServer) -> None:

@@ -145,6 +145,17 @@ def test_what_a_reader_s_user_raises_is_theirs(store: Store, error: BaseExceptio
         assert reader.heads() == {PROJECT: 1}
 
 
+def test_each_of_two_stores_sees_what_the_other_wrote_last(store: Store, other: Store) -> None:
+    seqs = [one.write(PROJECT, record).seq for one in (store, store, other, store, other, other)]
+    assert seqs == [2, 3, 4, 5, 6, 7]
+    made = [
+        store.write(PROJECT, lambda tx: add(tx, "a")).id,
+        other.write(PROJECT, lambda tx: add(tx, "b")).id,
+        store.write(PROJECT, lambda tx: add(tx, "c")).id,
+    ]
+    assert len(set(made)) == 3
+
+
 def test_two_stores_take_turns_without_gaps(store: Store, other: Store) -> None:
     def work(thread: int) -> list[tuple[int, int]]:
         mine = (store, other)[thread % 2]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from changes import PROJECT, Answers, add, held, in_threads, record
-from pointsman.app.ports import Store, Transaction
+from changes import PROJECT, Answers, add, add_version, held, in_threads, include, record
+from pointsman.app.ports import ArtifactRow, EntryFilter, Store, Transaction
 from pointsman.core.journal import Line, broken_links, genesis
+from pointsman.core.search import Query, parse_tags
 from pointsman.errors import Conflict, Unavailable
 from stores import Place
 
@@ -78,6 +79,76 @@ def test_changes_that_wait_share_one_commit(store: Store) -> None:
     assert [line.seq for _, line in commits[0]] == list(range(2, 22))
     assert [row.id for row, _ in answers.results] == [(PROJECT << 32) + n for n in range(1, 21)]
     assert len(lines_of(store)) == 21
+
+
+def test_who_comes_while_changes_are_made_shares_their_commit(store: Store) -> None:
+    commits: list[list[int]] = []
+    store.on_commit(lambda appended: commits.append([line.seq for _, line in appended]))
+    busy, free, answers = threading.Event(), threading.Event(), Answers()
+
+    def slow(tx: Transaction) -> Line:
+        busy.set()
+        assert free.wait(20)
+        return record(tx)
+
+    store.submit(PROJECT, slow, answers)
+    assert busy.wait(20)
+    for _ in range(5):
+        store.submit(PROJECT, record, answers)
+    free.set()
+    answers.wait(6)
+    assert commits == [[2, 3, 4, 5, 6, 7]]
+    assert [line.seq for line in answers.results] == [2, 3, 4, 5, 6, 7]
+
+
+def test_projects_are_locked_in_their_order(store: Store) -> None:
+    """Who comes late for a project that should have been locked earlier waits."""
+    second = store.write(PROJECT, lambda tx: tx.add_project("second", "2" * 32, 1)).id  # type: ignore[attr-defined]  # the records have it
+    commits: list[list[int]] = []
+    store.on_commit(lambda appended: commits.append([project for project, _ in appended]))
+    busy, free, answers = threading.Event(), threading.Event(), Answers()
+
+    def slow(tx: Transaction) -> Line:
+        busy.set()
+        assert free.wait(20)
+        return record(tx, project=second)
+
+    store.submit(second, slow, answers)
+    assert busy.wait(20)
+    store.submit(PROJECT, record, answers)
+    store.submit(second, lambda tx: record(tx, project=second), answers)
+    free.set()
+    answers.wait(3)
+    assert answers.errors == []
+    assert commits == [[second, second], [PROJECT]]
+
+
+def test_a_change_sees_what_it_has_written_itself(store: Store) -> None:
+    def change(tx: Transaction) -> tuple[Any, ...]:
+        artifact = add(tx, "x")
+        row = add_version(tx, artifact.id, 1, '"text"')
+        tx.add_dependencies([include(artifact.id, 1, artifact.id, version=1)])
+        tx.put_tag(PROJECT, artifact.id, 1, "x", "k", "v")
+        return (
+            tx.version(artifact.id, 1) == row,
+            tx.content(artifact.id, 1),
+            len(tx.dependencies(artifact.id, 1)),
+            tx.tags(artifact.id, 1),
+            [line.seq for line in tx.lines(PROJECT, 1, 10)],
+            tx.seq_at(PROJECT, tx.head(PROJECT).at),
+            [line.seq for line in tx.lines_where(PROJECT, EntryFilter(), None, 10)],
+        )
+
+    told = store.write(PROJECT, change)
+    assert told == (True, '"text"', 1, {"k": "v"}, [2], 2, [2, 1])
+
+
+def test_a_search_sees_what_its_transaction_has_written(store: Store) -> None:
+    def change(tx: Transaction) -> list[ArtifactRow]:
+        tx.put_tag(PROJECT, add(tx, "x").id, 0, "x", "k", "v")
+        return tx.search(PROJECT, Query(tags=parse_tags("k = 'v'")), None, 9)
+
+    assert [row.name for row in store.write(PROJECT, change)] == ["x"]
 
 
 @pytest.mark.parametrize("failing", [{0}, {7}, {19}, {0, 1, 2, 10, 18, 19}, set(range(1, 20))])

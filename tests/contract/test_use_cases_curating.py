@@ -13,6 +13,7 @@ from pointsman.app import archiving, doctor, history, keys, publishing, reading,
 from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.gate import Gate
 from pointsman.app.searching import search
+from pointsman.app.tagging import MAX_TAGS
 from pointsman.app.tail import Tail
 from pointsman.compose import Registry
 from pointsman.core.releases import single
@@ -27,6 +28,7 @@ from pointsman.errors import (
     NotFound,
     PointsmanError,
     Refused,
+    TooLarge,
     Unauthenticated,
 )
 
@@ -75,6 +77,19 @@ def test_tags_of_artifacts_and_versions(registry: Registry) -> None:
     registry.delete_tag("x:2", "team")
     assert head(registry) == before, "there was none"
     assert registry.version("x:1").tags == {"team": "sales"}
+
+
+def test_there_is_room_for_so_many_tags(registry: Registry) -> None:
+    registry.publish("x", "one")
+    for number in range(MAX_TAGS):
+        registry.set_tag("x:1", f"k{number}", "v")
+    with pytest.raises(TooLarge) as caught:
+        registry.set_tag("x:1", "one more", "v")
+    assert caught.value.code == "too_many_tags"
+    registry.set_tag("x:1", "k7", "changed")
+    registry.set_tag("x", "one more", "its artifact has room of its own")
+    registry.delete_tag("x:1", "k0")
+    registry.set_tag("x:1", "one more", "v")
 
 
 def test_tags_do_not_make_versions_or_updates(registry: Registry) -> None:

@@ -237,6 +237,7 @@ _LAST = "(SELECT MAX(id) FROM journal)"
         ("keys", "UPDATE api_key SET role = 'admin' WHERE name = 'app'"),
         ("keys", "UPDATE api_key SET revoked_at = NULL"),
         ("keys", "UPDATE api_key SET expires_at = 5"),
+        ("keys", "UPDATE api_key SET secret_hash = 'mine' WHERE name = 'app'"),
         ("keys", "UPDATE api_key SET name = 'another' WHERE name = 'app'"),
         ("keys", "DELETE FROM api_key WHERE name = 'app'"),
         (

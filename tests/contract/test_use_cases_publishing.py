@@ -383,6 +383,13 @@ def test_a_repeated_request_gets_the_first_answer(registry: Registry) -> None:
     assert registry.artifact("y").newest == 1
 
 
+def test_the_order_of_keys_does_not_make_another_request(registry: Registry) -> None:
+    model: dict[str, JSON] = {"name": "m", "provider": "openai"}
+    first = registry.publish("x", {"template": "t", "model": model}, idempotency_key="k")
+    turned: JSON = {"model": dict(reversed(model.items())), "template": "t"}
+    assert registry.publish("x", turned, idempotency_key="k") == first
+
+
 def test_a_refused_request_is_not_remembered(registry: Registry) -> None:
     registry.publish("x", HELLO)
     registry.archive("x")

@@ -11,7 +11,7 @@ from house.source_tree import SOURCE, listed, modules
 
 _STORAGE = SOURCE / "pointsman" / "storage"
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_BY_NAME = {"_run", "_value"}
+_BY_NAME = {"_run", "_keep", "_value"}
 """The methods whose first argument is the name of a statement."""
 
 

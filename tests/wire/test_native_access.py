@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -99,6 +100,21 @@ def test_a_revoked_key_is_useless_at_the_very_next_request(api: Api) -> None:
             reader.request("GET", path, headers={"Authorization": f"Bearer {secret}"})
             response = reader.getresponse()
             assert (response.status, b"revoked_key" in response.read()) == (401, True)
+
+
+def test_a_revoked_key_ends_its_streams_without_waiting_for_a_heartbeat(tmp_path: Path) -> None:
+    settings = {"pointsman.wire.native.watch.HEARTBEAT": 3600}
+    with ServerProcess(data=tmp_path, settings=settings) as server:
+        server.publish(NAME)
+        key_id, secret = server.make_key("viewer")
+        with Listener(server) as admin, Listener(server, key=secret) as revoked:
+            assert server.delete(f"/keys/{key_id}").status == 200
+            while revoked.next() is not None:
+                pass
+            server.publish("access/later")
+            while (event := admin.next()) is not None and event.data.get("name") != "access/later":
+                pass
+            assert event is not None, "others go on"
 
 
 def test_a_revoked_or_expired_key_ends_its_streams(api: Api) -> None:

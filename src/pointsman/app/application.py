@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
+
 from pointsman.app.ports import ArtifactRow, ProjectRow, Reader, Store, Transaction
 from pointsman.core.journal import Line, follow
 from pointsman.core.names import check_kind, check_name
@@ -24,7 +26,7 @@ T = TypeVar("T")
 
 # Facts are our own: text, whole numbers, lists, None, keys in ASCII. For those, and without
 # looking first, this is the canonical form.
-_fact = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+_fact = msgspec.json.Encoder(order="sorted").encode
 
 DEFAULT_PROJECT = "default"
 MAX_IDEMPOTENCY_KEY = 255
@@ -101,7 +103,7 @@ class Work(View):
             actor=actor.id,
             by=actor.name,
             via=actor.via,
-            data=_fact(data),
+            data=_fact(data).decode(),
             artifact=artifact,
             alias=alias,
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.app.application import View
+from pointsman.app.keys import fingerprint
 from pointsman.app.ports import DependencyRow, KeyRow
 from pointsman.app.releases import MOVED
 from pointsman.core.canonical import digest
@@ -169,13 +170,13 @@ def _need(view: View, row: DependencyRow) -> list[str]:
 
 
 def _examine_keys(view: View, found: _Examination) -> None:
-    """Keys against the journal, but for their secrets and when they were used."""
+    """Keys against the journal, but for when they were used."""
     stored = {row.id: row for row in view.reader.keys(view.project.id)}
     found.checked["keys"] += len(stored)
     for key_id in stored.keys() | found.keys.keys():
         row = stored.get(key_id)
         if row is not None:
-            row = row._replace(secret_hash="", last_used_at=None)
+            row = row._replace(secret_hash=fingerprint(row.secret_hash), last_used_at=None)
         found.same("keys", f"key {key_id}", "the key", row, found.keys.get(key_id))
 
 
@@ -270,7 +271,7 @@ def _key_created(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
         project_id=found.project_id,
         name=fact["key_name"],
         role=fact["role"],
-        secret_hash="",
+        secret_hash=fact["fingerprint"],
         created_at=line.at,
         created_by=line.by,
         expires_at=fact.get("expires_at"),

@@ -111,6 +111,11 @@ def authenticate(reader: Reader, secret: str, via: str, now: int) -> tuple[Calle
     return Caller(actor, project), row.expires_at
 
 
+def fingerprint(secret_hash: str) -> str:
+    """What the journal says of a key's secret: enough to notice that it was swapped."""
+    return hashlib.sha256(f"pointsman key {secret_hash}".encode()).hexdigest()[:32]
+
+
 def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None) -> Key:
     work.require("admin")
     name = check_message(name, field="name").strip()
@@ -139,7 +144,13 @@ def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None)
     assert form is not None, "callers pass keys of the right form"
     if work.tx.key(form[1]) is not None:
         raise Conflict(f"There is a key {form[1]!r} already.", code="key_exists")
-    fact: dict[str, object] = {"key": form[1], "key_name": name, "role": role}
+    secret_hash = _hash(secret)
+    fact: dict[str, object] = {
+        "key": form[1],
+        "key_name": name,
+        "role": role,
+        "fingerprint": fingerprint(secret_hash),
+    }
     if expires_at is not None:
         fact["expires_at"] = expires_at
     line = work.record("key.created", fact)
@@ -148,7 +159,7 @@ def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None)
         project_id=work.project.id,
         name=name,
         role=role,
-        secret_hash=_hash(secret),
+        secret_hash=secret_hash,
         created_at=line.at,
         created_by=work.actor.name,
         expires_at=expires_at,

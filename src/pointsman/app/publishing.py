@@ -11,7 +11,7 @@ from pointsman.app.describing import version_of
 from pointsman.app.including import check_shape_kept, dependency_rows
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionRow
 from pointsman.app.readable import check_readable
-from pointsman.app.tagging import set_tag_row
+from pointsman.app.tagging import MAX_TAGS, set_tag_row
 from pointsman.core.canonical import JSON
 from pointsman.core.content import parse_content
 from pointsman.core.names import (
@@ -28,7 +28,6 @@ from pointsman.core.vocabulary import Dependency, Published, Release
 from pointsman.errors import Conflict, InvalidName, PointsmanError, TooLarge
 
 MAX_BULK = 1_000
-MAX_TAGS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +105,7 @@ class _Press:
         self._shapes: dict[int, str | None] = {}
         self._behind: dict[int, ArtifactRow] = {}
         self._included: dict[int, tuple[()]] = {}
+        self._alone: set[int] = set()
 
     def finish(self) -> None:
         """Bring the rows up to date, and see that all that includes them can be read."""
@@ -166,9 +166,13 @@ class _Press:
         artifact = artifact._replace(newest=number, updated_at=line.at)
         self._artifacts[kind, name] = self._behind[artifact.id] = artifact
         self._shapes[artifact.id] = shape
-        included = number > 1 and artifact.id not in self._included
-        if included and work.tx.including_artifacts(artifact.id):
-            self._included[artifact.id] = ()
+        if dependencies:
+            self._alone.clear()
+        if number > 1 and artifact.id not in self._included and artifact.id not in self._alone:
+            if work.tx.including_artifacts(artifact.id):
+                self._included[artifact.id] = ()
+            else:
+                self._alone.add(artifact.id)
         release = self._move_aliases(artifact, number, wanted)
         version = version_of(
             artifact,

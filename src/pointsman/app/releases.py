@@ -87,12 +87,9 @@ def release(work: Work, wishes: Sequence[Wish], reason: str) -> Release | None:
     placed: list[tuple[Place, Wish]] = []
     for wish in wishes:
         try:
-            artifact = work.artifact(wish.kind, wish.name)
+            placed.append((_place(work, wish.kind, wish.name, wish.alias), wish))
         except NotFound as problem:
             problems.append(problem)
-            continue
-        alias = check_alias(wish.alias)
-        placed.append((Place(artifact, alias, work.tx.alias(artifact.id, alias)), wish))
     if problems:
         raise together(problems)
     return carry_out(
@@ -108,8 +105,8 @@ def roll_back_alias(
     Doing it twice goes back two releases. Raises `NotFound` if there is nothing to undo and
     `Conflict` if the alias had no target before.
     """
-    artifact = work.artifact(kind, name)
-    row = work.tx.alias(artifact.id, check_alias(alias))
+    place = _place(work, kind, name, alias)
+    artifact, row = place.artifact, place.row
     where = f"{name}@{alias}"
     if row is None:
         raise NotFound(f"There is no {where}.", code="alias_not_found", field="alias")
@@ -126,7 +123,6 @@ def roll_back_alias(
             code="nothing_before",
             hint="Delete the alias, or move it to the version that you want.",
         )
-    place = Place(artifact, row.name, row)
     done = carry_out(work, [(place, Order(undo.before, if_revision))], reason, undoes=undo.release)
     if done is None:
         raise Conflict(
@@ -153,8 +149,8 @@ def roll_back_release(work: Work, number: int, reason: str) -> Release:
     problems: list[PointsmanError] = []
     orders: list[tuple[Place, Order]] = []
     for move in undone.moves:
-        artifact = work.artifact(move.kind, move.name)
-        row = work.tx.alias(artifact.id, move.alias)
+        place = _place(work, move.kind, move.name, move.alias)
+        row = place.row
         if row is None or row.revision != move.revision:
             now = "it was rolled back" if row and row.target == move.before else "it moved"
             problems.append(
@@ -165,7 +161,7 @@ def roll_back_release(work: Work, number: int, reason: str) -> Release:
                 )
             )
         else:
-            orders.append((Place(artifact, move.alias, row), Order(move.before)))
+            orders.append((place, Order(move.before)))
     if problems:
         raise together(problems)
     done = carry_out(work, orders, reason, undoes=number)
@@ -291,6 +287,12 @@ def release_of(lines: Sequence[Line]) -> Release:
         moves=moves,
         undoes=first.get("undoes"),
     )
+
+
+def _place(work: Work, kind: str, name: str, alias: str) -> Place:
+    """Where an alias is now. Raises `NotFound` if there is no such artifact."""
+    artifact, alias = work.artifact(kind, name), check_alias(alias)
+    return Place(artifact, alias, work.tx.alias(artifact.id, alias))
 
 
 def _point(work: Work, place: Place, order: Order, known: _Known) -> Point:

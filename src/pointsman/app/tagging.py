@@ -5,7 +5,10 @@ from __future__ import annotations
 from pointsman.app.application import Work
 from pointsman.app.ports import ArtifactRow
 from pointsman.core.names import check_tag_key, check_tag_value
-from pointsman.errors import NotFound
+from pointsman.errors import NotFound, TooLarge
+
+MAX_TAGS = 100
+"""Tags of one artifact or one version."""
 
 
 def set_tag(work: Work, kind: str, name: str, number: int | None, key: str, value: str) -> bool:
@@ -34,9 +37,17 @@ def delete_tag(work: Work, kind: str, name: str, number: int | None, key: str) -
 
 def set_tag_row(work: Work, artifact: ArtifactRow, number: int, key: str, value: str) -> bool:
     """Set a checked tag of an artifact (number 0) or a version that exists."""
-    before = work.tx.tags(artifact.id, number).get(key)
+    tags = work.tx.tags(artifact.id, number)
+    before = tags.get(key)
     if before == value:
         return False
+    if before is None and len(tags) >= MAX_TAGS:
+        raise TooLarge(
+            f"{artifact.name}{f':{number}' if number else ''} has {len(tags)} tags already.",
+            code="too_many_tags",
+            hint=f"At most {MAX_TAGS} fit; delete some that nobody searches by.",
+            field="tags",
+        )
     fact = {**_fact(artifact, number, key), "value": value}
     if before is not None:
         fact["before"] = before

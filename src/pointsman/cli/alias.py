@@ -82,7 +82,7 @@ def set_alias(
         release = registry.split(
             name, alias_name, _split(weights), kind=kind, reason=reason, if_revision=if_revision
         )
-    tell_release(out, release, already=f"{alias} points there already.")
+    tell_release(out, release, already=f"{alias} is already there")
 
 
 @alias_command.command("delete")
@@ -95,7 +95,7 @@ def delete_alias(
 ) -> None:
     """Delete an alias. Its history stays, and it can be set again."""
     release = registry.delete_alias(alias, reason=reason, if_revision=if_revision)
-    tell_release(out, release, already=f"There is no {alias}.")
+    tell_release(out, release, already=f"There is no {alias}")
 
 
 def _arm(text: str) -> tuple[int, int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -10,6 +10,9 @@ from pointsman.cli.connect import Registry, with_registry
 from pointsman.cli.moving import place_of, told_target
 from pointsman.cli.output import Output
 from pointsman.cli.times import MOMENT, exactly
+
+_GRACE = timedelta(minutes=1)
+"""By how much this machine's clock may be behind that of the registry."""
 
 
 @click.command("at", short_help="What a selector meant at a moment, and why.")
@@ -32,6 +35,12 @@ def at_command(
       pointsman at 'yesterday 02:00' support/reply@production
       pointsman at '2h ago' support/reply
     """
+    if moment > datetime.now(UTC) + _GRACE:
+        raise click.BadParameter(
+            f"{exactly(moment)} is still to come, and nobody knows what it brings. Give a moment "
+            "that has passed, or now.",
+            param_hint="'MOMENT'",
+        )
     resolution = registry.resolve(selector, at=moment, key=reader)
     if out.as_json:
         out.data(resolution)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import click
 
 from pointsman.cli.output import Output
-from pointsman.errors import NotFound, PointsmanError
+from pointsman.errors import InvalidInput, NotFound, PointsmanError, Unavailable
 
 if TYPE_CHECKING:
     from pointsman.core.canonical import JSON
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 LOCAL = "http://127.0.0.1:8080"
 """Where a server listens unless told otherwise."""
+_DATABASE = "registry.db"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -281,15 +282,16 @@ def find_place(url: str | None, key: str | None, data: str | None, database: str
 def connect(place: Place, *, makes: bool = False) -> Registry:
     """The registry at a place. Close it when done.
 
-    Raises `NotFound` if there is none in the folder, and it is not to be made.
+    Raises `NotFound` if there is none in the folder, and it is not to be made; and as
+    `check_folder` does.
     """
     if place.url:
         from pointsman.sdk import client
 
         # One command asks a few times and ends: nothing is worth following or keeping.
         return client.Client(place.url, place.key, snapshot=False, follow=False)
-    if place.data and not makes:
-        _check_exists(Path(place.data))
+    if place.data:
+        check_folder(Path(place.data), makes=makes)
     with needing_server():
         from pointsman.compose import Registry as Embedded
     return Embedded.open(place.data or None, database=place.database or None, via="cli")
@@ -318,12 +320,67 @@ def told_database(url: str) -> str:
         return "the database"
 
 
-def _check_exists(folder: Path) -> None:
-    if not (folder / "registry.db").exists():
-        raise NotFound(
-            f"There is no registry in {str(folder)!r}.",
-            code="no_registry",
-            hint="Check the folder's name. `pointsman serve --data` and `pointsman publish` "
-            "start a new one.",
-            field="data",
-        )
+def check_folder(folder: Path, *, makes: bool) -> None:
+    """See that a registry can be opened in a folder; if `makes`, it may have to be made.
+
+    Raises:
+        InvalidInput: it is a file.
+        NotFound: there is no registry in it, or no folder, and none is to be made.
+        Unavailable: this user may not use it.
+    """
+    try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if _is_there(path))
+        if not nearest.is_dir():
+            raise InvalidInput(
+                f"{str(nearest)!r} is a file, not a folder.",
+                code="not_a_folder",
+                hint="Name the folder that the registry is in.",
+                field="data",
+            )
+        database = folder / _DATABASE
+        if not makes and not _is_there(database):
+            raise _no_registry(folder)
+        _check_allowed(database if _is_there(database) else nearest)
+    except PermissionError:
+        raise _not_allowed(folder) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file or folder. Raises `PermissionError` if that can't be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _check_allowed(path: Path) -> None:
+    """SQLite writes beside its file even to read, so both must be open to this user."""
+    folder = path if path.is_dir() else path.parent
+    for one, needed in ((folder, os.R_OK | os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
+        if not os.access(one, needed, effective_ids=os.access in os.supports_effective_ids):
+            raise _not_allowed(one)
+
+
+def _no_registry(folder: Path) -> NotFound:
+    if folder.is_dir():
+        empty = "is empty" if not any(folder.iterdir()) else f"has no {_DATABASE}"
+        message = f"There is no registry in {str(folder)!r}: the folder {empty}."
+    else:
+        message = f"There is no registry in {str(folder)!r}: there is no such folder."
+    return NotFound(
+        message,
+        code="no_registry",
+        hint="Check the folder's name. `pointsman serve --data` and `pointsman publish` "
+        "start a new one.",
+        field="data",
+    )
+
+
+def _not_allowed(path: Path) -> Unavailable:
+    return Unavailable(
+        f"You may not read and write {str(path)!r}.",
+        code="not_permitted",
+        hint="Run this as its owner, or let its owner give you access.",
+        field="data",
+    )

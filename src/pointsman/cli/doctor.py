@@ -6,6 +6,7 @@ import click
 
 from pointsman.cli.connect import Registry, with_registry
 from pointsman.cli.failing import FAILED
+from pointsman.cli.findings import counted, told_finding
 from pointsman.cli.output import Output
 
 
@@ -21,11 +22,11 @@ def doctor_command(ctx: click.Context, *, registry: Registry, out: Output) -> No
     if out.as_json:
         out.data({"healthy": diagnosis.healthy, "diagnosis": diagnosis})
     else:
-        looked_at = ", ".join(f"{count} {what}" for what, count in diagnosis.checked.items())
         for finding in diagnosis.findings:
-            out.line(f"{finding.subject}: {finding.message} ({finding.check})", fg="red")
+            out.line(told_finding(finding), fg="red")
+        looked_at = ", ".join(counted(count, what) for what, count in diagnosis.checked.items())
         count = len(diagnosis.findings)
-        verdict = "Nothing is wrong." if not count else f"{count} findings."
+        verdict = f"{counted(count, 'findings')}." if count else "Nothing is wrong."
         out.line(f"Checked {looked_at}. {verdict}")
     if not diagnosis.healthy:
         ctx.exit(FAILED)

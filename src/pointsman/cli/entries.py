@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
 
 from pointsman.cli.moving import place_of, short_target
 
 if TYPE_CHECKING:
     from pointsman.core.vocabulary import Entry, Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+TYPES: Final = (
+    "alias.moved",
+    "artifact.archived",
+    "artifact.created",
+    "artifact.restored",
+    "key.created",
+    "key.revoked",
+    "project.created",
+    "tag.deleted",
+    "tag.set",
+    "version.published",
+    "version.tombstoned",
+)
+"""Every type of entry that a journal can hold."""
+
+type_option: Callable[[F], F] = click.option(
+    "--type",
+    "types",
+    multiple=True,
+    type=click.Choice(TYPES),
+    metavar="TYPE",
+    help="Only entries of this type: alias.moved …; a wrong one is answered with all there are.",
+)
 
 
 def told_entry(entry: Entry) -> str:

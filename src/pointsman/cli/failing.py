@@ -11,10 +11,13 @@ from pointsman.cli.output import colours, visible
 from pointsman.errors import (
     Conflict,
     IntegrityError,
+    InvalidContent,
+    InvalidInput,
     NotFound,
     PointsmanError,
     Reason,
     Refused,
+    TooLarge,
     Unauthenticated,
     Unavailable,
 )
@@ -33,11 +36,25 @@ _CODES: tuple[tuple[tuple[type[PointsmanError], ...], int], ...] = (
     ((NotFound,), NOT_FOUND),
     ((Unavailable,), UNAVAILABLE),
 )
+_MISTAKES = ("different_kinds", "invalid_time")
+"""Codes of what only the command line can have said wrongly, though they name no field."""
 
 
 def exit_code(error: PointsmanError) -> int:
     """The exit status that an error ends with."""
+    if _is_mistake(error):
+        return USAGE
     return next((code for kinds, code in _CODES if isinstance(error, kinds)), FAILED)
+
+
+def _is_mistake(error: PointsmanError) -> bool:
+    """Whether what was typed is wrong, such as a selector, and not what a file holds.
+
+    What is wrong within a content is named by a JSON pointer; an argument by its own name.
+    """
+    if not isinstance(error, InvalidInput) or isinstance(error, (InvalidContent, TooLarge)):
+        return False
+    return error.code in _MISTAKES or (bool(error.field) and not error.field.startswith("/"))
 
 
 def tell(error: PointsmanError, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from pointsman.cli.connect import Registry, with_registry
-from pointsman.cli.entries import told_entry
+from pointsman.cli.entries import told_entry, type_option
 from pointsman.cli.output import Output
 from pointsman.cli.pages import page_options, read_page, tell_more
 from pointsman.cli.times import MOMENT, when
@@ -16,7 +16,7 @@ from pointsman.cli.times import MOMENT, when
 
 @click.command("history", short_help="What happened, newest first.")
 @click.argument("selector", default="")
-@click.option("--type", "types", multiple=True, help="Only entries of this type: alias.moved …")
+@type_option
 @click.option("--actor", help="Only what this one did: its id, as --json shows it.")
 @click.option("--since", type=MOMENT, help="At or after this moment.")
 @click.option("--until", type=MOMENT, help="Before this moment.")

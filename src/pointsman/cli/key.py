@@ -72,7 +72,7 @@ def list_keys(*, registry: Registry, out: Output) -> None:
             if key.revoked_at
             else f"until {when(key.expires_at, out)}"
             if key.expires_at
-            else "",
+            else "never",
             when(key.last_used_at, out) if key.last_used_at else "never",
             f"{when(key.created_at, out)} by {key.created_by}",
         )

@@ -92,6 +92,9 @@ def list_command(
     if out.as_json:
         out.data(page)
         return
+    if not page.items:
+        out.note(_nothing(folder))
+        return
     rows = [
         (
             place_of(artifact.kind, artifact.name),
@@ -104,3 +107,17 @@ def list_command(
     ]
     out.table(("NAME", "NEWEST", "ALIASES", "TAGS", "UPDATED"), rows)
     tell_more(out, page)
+
+
+def _nothing(folder: str) -> str:
+    """That nothing was found, and what to try instead."""
+    if folder:
+        return (
+            f"Nothing matches in the folder {folder!r}. `pointsman list` shows all there is, "
+            f"`pointsman versions {folder}` an artifact of that name, --name finds parts of "
+            "names, and --archived any what was archived."
+        )
+    return (
+        "Nothing matches. Leave conditions out to see more; what was archived comes with "
+        "--archived any, and `pointsman publish` makes something new."
+    )

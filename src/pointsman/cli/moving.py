@@ -26,12 +26,12 @@ revision_option: Callable[[F], F] = click.option(
 
 
 def tell_release(out: Output, release: Release | None, *, already: str) -> None:
-    """Say what replaced what, or that there was nothing to do."""
+    """Say what replaced what; or, after `already`, that there was nothing to do."""
     if out.as_json:
         out.data({"release": release})
         return
     if release is None:
-        out.line(already)
+        out.line(f"{already}; nothing recorded.")
         return
     for move in release.moves:
         out.line(told_move(move))

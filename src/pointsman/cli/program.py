@@ -33,7 +33,7 @@ _EPILOG = """\b
 Exit status:
   0    done
   1    it failed; doctor: something is wrong
-  2    the command line is wrong
+  2    the command line is wrong: an option, a selector, a name, a moment…
   3    refused: not allowed, or the state is not what was assumed
   4    there is no such thing
   5    the registry can't be reached; trying again can help

@@ -33,4 +33,4 @@ def promote_command(
       pointsman promote support/reply canary
     """
     release = registry.promote(selector, alias, reason=reason, if_revision=if_revision)
-    tell_release(out, release, already=f"{alias} points there already.")
+    tell_release(out, release, already=f"{alias} is already there")

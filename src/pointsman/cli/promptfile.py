@@ -47,7 +47,9 @@ everywhere. Of dotprompt's fields,
 - ``name`` is the artifact's name; ``message`` (ours) says why this version was made.
 
 Whatever else there is, and whatever of the above is not understood, is kept as it is in the
-content, under ``config`` → ``dotprompt``, and written back to its place.
+content, under ``config`` → ``dotprompt``, and written back to its place. A key that neither
+Pointsman nor dotprompt knows, and that is no extension's (``myext.flag``), is noted: it may be a
+slip of the pen.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from pointsman.cli.picoschema import (
@@ -73,6 +76,10 @@ KEPT: Final = "dotprompt"
 """The key in the content's ``config`` under which everything foreign is kept."""
 _FIELDS: Final = ("template", "format", "variables", "model", "tools", "response_format", "config")
 _OURS: Final = frozenset((*_FIELDS, "name", "message", "input", "output"))
+_DOTPROMPTS: Final = frozenset(
+    ("variant", "version", "description", "metadata", "ext", "raw", "toolDefs", "maxTurns")
+)
+"""What dotprompt has and Pointsman only keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def read_prompt_file(text: str) -> PromptFile:
         )
     front, body = _split(normal_text(text))
     kept = {key: value for key, value in front.items() if key not in _OURS}
-    notes: list[str] = []
+    notes = list(_unknown_keys(kept))
     content: dict[str, JSON] = {}
     if "format" in front:
         content["format"] = front["format"]
@@ -164,6 +171,16 @@ def _split(text: str) -> tuple[dict[str, JSON], str]:
             "The front matter is not an object.", code="wrong_type", hint="Write “name: value”."
         )
     return front, text[closing.end() :].removeprefix("\n").removesuffix("\n")
+
+
+def _unknown_keys(kept: Mapping[str, JSON]) -> Iterator[str]:
+    """Notes about the keys that nobody knows, with the one that was perhaps meant."""
+    for key in kept:
+        if key in _DOTPROMPTS or "." in key:
+            continue
+        close = get_close_matches(key, sorted(_OURS | _DOTPROMPTS), n=1)
+        meant = f" Did you mean “{close[0]}”?" if close else ""
+        yield f"“{key}” in the front matter is unknown: it is kept, but has no effect.{meant}"
 
 
 def _template(front: dict[str, JSON], body: str, variables: JSON) -> JSON:

@@ -109,7 +109,12 @@ def _read(
     out: Output,
 ) -> list[Source]:  # fmt: skip
     from pointsman.cli import sources
+    from pointsman.core.names import check_kind, check_name
 
+    if kind is not None:
+        check_kind(kind)
+    if name is not None:
+        check_name(name)
     if path == "-":
         read = [sources.read_stdin(name, kind, form)]
     elif Path(path).is_dir():

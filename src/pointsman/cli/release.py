@@ -28,7 +28,7 @@ def release_command(*, registry: Registry, out: Output, moves: Sequence[str], re
     """
     asked = [_move(registry, text) for text in moves]
     release = registry.release(asked, reason=reason)
-    tell_release(out, release, already="All of them point there already.")
+    tell_release(out, release, already="All of them are already there")
 
 
 def _move(registry: Registry, text: str) -> dict[str, Any]:

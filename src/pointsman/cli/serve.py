@@ -10,14 +10,18 @@ from pathlib import Path
 
 import click
 
-from pointsman.cli.connect import Place, needing_server, place_options, with_output
+from pointsman.cli.connect import Place, check_folder, needing_server, place_options, with_output
 from pointsman.cli.output import Output
 
 
 @click.command("serve", short_help="Serve a registry over HTTP.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", default=8080, show_default=True, help="The port to listen on; 0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
 )
 @place_options(server=False)
 @with_output
@@ -42,8 +46,12 @@ def serve_command(
     place = _place(data, database)
     with needing_server():
         from pointsman.compose import open_store
-        from pointsman.server import Server, Service
+        from pointsman.server import Server, Service, _listen
 
+    if place.data:
+        check_folder(Path(place.data), makes=True)
+    # Nothing is made, not even a folder, for a server that can't start.
+    _listen(host, port).close()
     _log_to_stderr()
     service = Service(open_store(place.data or None, place.database or None))
     try:

@@ -37,14 +37,25 @@ class Source:
 
 
 def read_stdin(name: str | None, kind: str | None, form: str | None) -> Source:
-    """What comes through standard input. Text is read as a `.prompt` file is."""
+    """What comes through standard input. Text is read as a `.prompt` file is.
+
+    Raises `InvalidInput` if nothing comes: whatever should have written it has failed.
+    """
     data = sys.stdin.buffer.read(4 * MAX_FILE + 1)
     form = form or ("prompt" if kind in (None, "prompt") else "json")
+    if not data.strip():
+        raise InvalidInput(
+            "Standard input is empty; nothing is published.",
+            code="empty_input",
+            hint="Should the prompt be empty, publish a .prompt file that says so: "
+            'template: "" between two lines of three dashes.',
+        )
     return _source("standard input", data, name, "", kind, form)
 
 
 def read_file(path: Path, name: str | None, kind: str | None, form: str | None) -> Source:
     """One file. Its name, unless told otherwise, is the artifact's."""
+    data = _read(path)
     stem, named_kind, suffix_form = _parts(path.name)
     form = form or suffix_form
     if form is None:
@@ -52,8 +63,9 @@ def read_file(path: Path, name: str | None, kind: str | None, form: str | None) 
             f"{path} has no ending that tells what it holds.",
             code="unknown_form",
             hint=f"Endings are {', '.join(_FORM_OF)}; or say it with --as.",
+            field="as",
         )
-    return _source(str(path), _read(path), name, stem, kind or named_kind, form)
+    return _source(str(path), data, name, stem, kind or named_kind, form)
 
 
 def read_folder(folder: Path, kind: str | None) -> tuple[list[Source], list[str]]:
@@ -107,10 +119,11 @@ def _source(
         content: JSON
         if form == "prompt":
             if kind != "prompt":
-                raise InvalidInput(f"A .prompt file holds a prompt, not a {kind}.")
+                raise InvalidInput(f"A .prompt file holds a prompt, not a {kind}.", field="kind")
             read = read_prompt_file(text)
             content, message, notes = read.content, read.message, list(read.notes)
-            name = name or read.name
+            # As a pointer: what the file says wrongly is no mistake of the command line.
+            name = name or (check_name(read.name, field="/name") if read.name else "")
         elif form == "text":
             plain = normal_text(text)
             content = {"template": plain.removesuffix("\n")}
@@ -131,6 +144,7 @@ def _source(
             f"What is the name of the {kind} from {origin}?",
             code="missing_name",
             hint="Add --name.",
+            field="name",
         )
     return Source(origin, kind, name, content, message, (*notes, *_notices(checked)), checked)
 
@@ -151,6 +165,19 @@ def _notices(content: Content | None) -> Iterator[str]:
         return
     for notice in content.compiled.notices:
         yield f"{notice.position}: {notice.message}. {notice.hint}"
+    yield from _unused(content)
+
+
+def _unused(content: PromptContent) -> Iterator[str]:
+    """The variables that are declared and not used; none is if an included prompt may use it."""
+    if content.includes:
+        return
+    compiled = content.compiled
+    used = {one.name for one in compiled.variables}
+    used |= {one.name for one in compiled.placeholders}
+    for name in content.variables:
+        if name not in used:
+            yield f"the variable “{name}” is declared, but the template does not use it."
 
 
 def _parts(file_name: str) -> tuple[str, str | None, str | None]:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from pointsman.cli.connect import Place, Registry, connect, find_place, place_options, with_output
-from pointsman.cli.entries import is_about, told_entry
+from pointsman.cli.entries import is_about, told_entry, type_option
+from pointsman.cli.moving import place_of
 from pointsman.cli.output import Output
 from pointsman.cli.times import when
-from pointsman.errors import OutcomeUnknown, Unavailable
+from pointsman.errors import NotFound, OutcomeUnknown, Unavailable
 
 if TYPE_CHECKING:
     from pointsman.core.vocabulary import Entry
@@ -30,7 +31,7 @@ _STEP = 1_000
 
 @click.command("watch", short_help="What happens, while it happens.")
 @click.argument("selector", default="")
-@click.option("--type", "types", multiple=True, help="Only entries of this type: alias.moved …")
+@type_option
 @click.option(
     "--after", type=click.IntRange(0), metavar="NO.", help="Begin after this entry; else now."
 )
@@ -59,9 +60,7 @@ def watch_command(
     place = find_place(url, api_key, data, database)
     with connect(place) as registry:
         if selector:
-            from pointsman.core.selectors import parse_selector
-
-            parse_selector(selector)
+            _note_absence(registry, selector, out)
         seen = _head(registry) if after is None else after
         for entry in _entries(registry, place, seen, out):
             if types and entry.type not in types:
@@ -69,6 +68,21 @@ def watch_command(
             if selector and not is_about(entry, selector):
                 continue
             _print(out, entry)
+
+
+def _note_absence(registry: Registry, selector: str, out: Output) -> None:
+    """Say so if there is nothing of this name yet; it may be a slip, or come later."""
+    from pointsman.core.selectors import parse_selector
+
+    wanted = parse_selector(selector)
+    try:
+        artifact = registry.artifact(wanted.name, kind=wanted.kind)
+    except NotFound:
+        out.note(f"There is no {wanted.kind} {wanted.name!r} yet; waiting for it.")
+        return
+    if wanted.alias is not None and wanted.alias not in [one.name for one in artifact.aliases]:
+        place = place_of(wanted.kind, wanted.name)
+        out.note(f"{place} has no alias {wanted.alias!r} yet; waiting for it.")
 
 
 def _print(out: Output, entry: Entry) -> None:
@@ -87,6 +101,7 @@ def _head(registry: Registry) -> int:
 def _entries(registry: Registry, place: Place, seen: int, out: Output) -> Iterator[Entry]:
     """Every entry after `seen`, for ever."""
     pause = _POLL
+    told = False
     while True:
         try:
             for _ in _wakings(place, seen):
@@ -96,10 +111,13 @@ def _entries(registry: Registry, place: Place, seen: int, out: Output) -> Iterat
                     yield from page.items
                     seen = page.items[-1].seq
                     page = registry.entries(seen, limit=_STEP)
+                told = False
         except Unavailable as error:
             if isinstance(error, OutcomeUnknown) or not place.url:
                 raise
-            out.note(f"{error.message} Trying again.")
+            if not told:  # once for each time that it is gone, not for each attempt
+                out.note(f"{error.message} Trying again.")
+                told = True
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
 

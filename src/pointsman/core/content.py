@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from json.encoder import encode_basestring
 from typing import Any, Final, Protocol, cast
 
 from pointsman.core.canonical import JSON, canonical_json, check_json, check_text, digest
@@ -145,7 +146,10 @@ class PromptContent:
     @cached_property
     def canonical(self) -> str:
         """The canonical text: equal for equal meaning."""
-        return canonical_json(self._normal())
+        normal = self._normal()
+        if len(normal) == 1 and isinstance(self.template, str):
+            return f'{{"template":{encode_basestring(self.template)}}}'  # as nearly always
+        return canonical_json(normal)
 
     @cached_property
     def digest(self) -> str:

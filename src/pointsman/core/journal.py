@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from json.encoder import encode_basestring as _text
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where a project's journal ends: the last sequence number, its time and its hash."""
 
     seq: int
@@ -22,8 +21,7 @@ class Head:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """An entry as it is stored. `at` is microseconds since the epoch; `data` canonical JSON.
 
     `artifact` and `alias` say what it is about, for finding it again; both are in `data` in

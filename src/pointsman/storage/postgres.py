@@ -21,8 +21,7 @@ from pointsman.app.ports import Reader, Transaction
 from pointsman.core.journal import Line
 from pointsman.errors import InvalidInput, OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage import opening
-from pointsman.storage.dialects import queries, translate
-from pointsman.storage.records import Records, Row
+from pointsman.storage.records import Connected, Records, Row
 from pointsman.storage.writer import Writer
 
 T = TypeVar("T")
@@ -253,7 +252,11 @@ def _records(connection: Connection) -> Records:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
-    return Records(run, queries("postgres"), lambda sql: translate(sql, "postgres"))
+    def run_many(sql: str, rows: Sequence[Mapping[str, object]]) -> None:
+        with _explained(), connection.cursor() as cursor:
+            cursor.executemany(sql, rows)
+
+    return Records(Connected("postgres", run, run_many))
 
 
 def _prepare(connection: Connection) -> None:
@@ -263,7 +266,9 @@ def _prepare(connection: Connection) -> None:
         def execute(sql: str) -> Any:
             return connection.execute(sql)
 
-        opening.prepare("postgres", execute, _records(connection))
+        records = _records(connection)
+        opening.prepare("postgres", execute, records)
+        records.write_out()
 
 
 @contextmanager

@@ -7,8 +7,10 @@ between the databases (connections, transactions, errors) is in `sqlite` and `po
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from pointsman.app.ports import (
@@ -28,32 +30,43 @@ from pointsman.core.journal import Head, Line, genesis
 from pointsman.core.search import Query, TagIs
 from pointsman.core.vocabulary import Arm, Target
 from pointsman.storage import search
+from pointsman.storage.dialects import Dialect, queries, translate
 
 Row = tuple[Any, ...]
 Mark = tuple[dict[int, Head], dict[int, int], int]
-Execute = Callable[[str, Mapping[str, object]], list[Row]]
+Parameters = Mapping[str, object]
 
 T = TypeVar("T")
 
 _LAST = 2**62
+_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """How statements are run on one connection: once, or for many rows."""
+
+    dialect: Dialect
+    execute: Callable[[str, Parameters], list[Row]]
+    execute_many: Callable[[str, Sequence[Parameters]], None]
 
 
 class Records:
     """Reads and writes of one transaction.
 
     The heads of the projects written to, and the next number of an artifact in each, are kept
-    here from `enter` until `flush`, so that a batch of changes looks them up once.
+    here from `enter` on, so that a batch of changes looks them up once. Rows of tables that
+    only grow are kept too, until a statement may look at such a table or `write_out` is
+    called: many at once cost half as much.
     """
 
-    def __init__(
-        self,
-        execute: Execute,
-        queries: Mapping[str, str],
-        translate: Callable[[str], str],
-    ) -> None:
-        self._execute = execute
-        self._queries = queries
-        self._translate = translate
+    def __init__(self, connected: Connected) -> None:
+        self._execute = connected.execute
+        self._execute_many = connected.execute_many
+        self._dialect: Dialect = connected.dialect
+        self._queries = queries(connected.dialect)
+        self._seen = _seen(connected.dialect)
+        self._rows: dict[str, list[Parameters]] = {}
         self._heads: dict[int, Head] = {}
         self._next_artifact: dict[int, int] = {}
         self._stored_next: dict[int, int] = {}
@@ -79,12 +92,27 @@ class Records:
         """Forget what was done since the mark; the database forgets by its own savepoint."""
         self._heads, self._next_artifact, count = mark
         del self.appended[count:]
+        self._rows.clear()
+
+    def write_out(self) -> None:
+        """Write the rows that were kept: before the savepoint that they belong to ends."""
+        rows, self._rows = self._rows, {}
+        for query, kept in rows.items():
+            if len(kept) == 1:
+                self._execute(self._queries[query], kept[0])
+            else:
+                self._execute_many(self._queries[query], kept)
 
     def flush(self) -> None:
-        """Write what was kept here: the next numbers of artifacts."""
+        """Write the next numbers of artifacts."""
         for project_id, number in self._next_artifact.items():
             if self._stored_next[project_id] != number:
                 self._run("put_next_artifact", id=project_id, next_artifact=number)
+                self._stored_next[project_id] = number
+
+    def carry_on(self) -> None:
+        """Go on in a new transaction, if nobody else has written since the last one."""
+        self.appended = []
 
     # Projects and the journal
 
@@ -125,7 +153,7 @@ class Records:
         return genesis(project.uid)
 
     def append(self, project_id: int, line: Line, head: Head) -> None:
-        self._run(
+        self._keep(
             "append",
             id=(project_id << search.SEQ_BITS) + line.seq,
             at=line.at,
@@ -270,7 +298,7 @@ class Records:
 
     def add_version(self, row: VersionRow, body: str, seq: int) -> None:
         entry_id = (row.artifact_id >> search.ARTIFACT_BITS << search.SEQ_BITS) + seq
-        self._run(
+        self._keep(
             "add_version",
             artifact_id=row.artifact_id,
             number=row.number,
@@ -281,7 +309,7 @@ class Records:
             created_at=row.created_at,
             shape=row.shape,
         )
-        self._run("add_content", entry_id=entry_id, body=body)
+        self._keep("add_content", entry_id=entry_id, body=body)
 
     def content(self, artifact_id: int, number: int) -> str | None:
         return self._value("content", artifact_id=artifact_id, number=number)
@@ -305,7 +333,7 @@ class Records:
 
     def add_dependencies(self, rows: Iterable[DependencyRow]) -> None:
         for row in rows:
-            self._run("add_dependency", **row._asdict())
+            self._keep("add_dependency", **row._asdict())
 
     def included_artifacts(self, artifact_id: int) -> list[int]:
         return [row[0] for row in self._run("included_artifacts", artifact_id=artifact_id)]
@@ -376,7 +404,7 @@ class Records:
     def put_tag(
         self, project_id: int, artifact_id: int, number: int, name: str, key: str, value: str
     ) -> None:
-        self._run(
+        self._keep(
             "put_tag",
             artifact_id=artifact_id,
             number=number,
@@ -438,15 +466,36 @@ class Records:
         return found[counts.index(rarest)]
 
     def _run(self, query: str, **parameters: object) -> list[Row]:
+        if self._rows and any(kept in self._rows for kept in self._seen[query]):
+            self.write_out()
         return self._execute(self._queries[query], parameters)
 
+    def _keep(self, query: str, **parameters: object) -> None:
+        kept = self._rows.get(query)
+        if kept is None:
+            self._rows[query] = [parameters]
+        else:
+            kept.append(parameters)
+
     def _value(self, query: str, **parameters: object) -> str | None:
-        rows = self._execute(self._queries[query], parameters)
+        rows = self._run(query, **parameters)
         return rows[0][0] if rows else None
 
     def _built(self, statement: tuple[str, dict[str, object]]) -> list[Row]:
+        self.write_out()
         sql, parameters = statement
-        return self._execute(self._translate(sql), parameters)
+        return self._execute(translate(sql, self._dialect), parameters)
+
+
+@cache
+def _seen(dialect: Dialect) -> dict[str, tuple[str, ...]]:
+    """Statement → those that add to a table which it touches, and whose rows may be kept."""
+    adding = ("append", "add_version", "add_content", "add_dependency", "put_tag")
+    tables = {name: set(_TABLE.findall(sql)) for name, sql in queries(dialect).items()}
+    return {
+        name: tuple(one for one in adding if tables[one] & touched)
+        for name, touched in tables.items()
+    }
 
 
 def _entries_of(project_id: int) -> tuple[int, int]:

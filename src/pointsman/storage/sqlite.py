@@ -23,8 +23,7 @@ from pointsman.app.ports import Reader, Transaction
 from pointsman.core.journal import Line
 from pointsman.errors import OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage import opening
-from pointsman.storage.dialects import queries, translate
-from pointsman.storage.records import Records, Row
+from pointsman.storage.records import Connected, Records, Row
 from pointsman.storage.writer import Writer
 
 T = TypeVar("T")
@@ -66,6 +65,8 @@ class SqliteStore:
             self._watching = threading.Lock()
             self._seen = self._data_version()
             _prepare(self._connection, self._path)
+        self._kept: Records | None = None
+        self._kept_at: object = None
         self._writer = Writer(self._begin)
         self._writer.on_commit(self._scrub)
 
@@ -138,18 +139,37 @@ class SqliteStore:
         self._connection.close()
 
     def _begin(self) -> _SqliteBatch:
-        with _explained(self._path):
+        try:
             if self._given_up:
                 self._connection = self._connect()
+                self._kept = None
                 self._given_up = False
-            self._connection.execute("BEGIN IMMEDIATE")
-        return _SqliteBatch(self._connection, self._path, self._give_up)
+            execute = self._connection.execute
+            execute("BEGIN IMMEDIATE")
+            version = execute("PRAGMA data_version").get
+        except apsw.Error:
+            with _explained(self._path):
+                raise
+        if self._kept is not None and self._kept_at == version:
+            # Nobody else has written: what was known after the last commit still holds.
+            records, self._kept = self._kept, None
+            records.carry_on()
+        else:
+            records = _records(self._connection, self._path)
+        self._kept_at = version
+        return _SqliteBatch(self._connection, self._path, records, self._keep, self._give_up)
+
+    def _keep(self, records: Records) -> None:
+        """What a transaction knew when it was committed, for the next one."""
+        self._kept = records
 
     def _scrub(self, appended: Sequence[tuple[int, Line]]) -> None:
         """After a removal, empty the log too: it may still have what was removed."""
-        if any(line.type == "version.tombstoned" for _, line in appended):
-            with suppress(apsw.BusyError):  # a reader is at it; a later checkpoint will do
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        for _, line in appended:
+            if line.type == "version.tombstoned":
+                with suppress(apsw.BusyError):  # a reader is at it; a later checkpoint will do
+                    self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                return
 
     def _give_up(self) -> None:
         """Let go of a connection that can't even roll back; the next change gets a new one."""
@@ -185,12 +205,18 @@ class _SqliteBatch:
     """An open transaction on the writing connection."""
 
     def __init__(
-        self, connection: apsw.Connection, path: Path, give_up: Callable[[], None]
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        records: Records,
+        keep: Callable[[Records], None],
+        give_up: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._path = path
+        self.records = records
+        self._keep = keep
         self._give_up = give_up
-        self.records = _records(connection, path)
 
     def savepoint(self) -> AbstractContextManager[None]:
         return self._connection  # type: ignore[return-value]  # apsw: with opens a savepoint
@@ -199,21 +225,22 @@ class _SqliteBatch:
         return self._connection.in_transaction
 
     def commit(self) -> None:
-        with _explained(self._path):
-            try:
-                self._connection.execute("COMMIT")
-            except apsw.IOError as error:
-                # The log may hold the whole commit although flushing it failed: a later start
-                # could find it there.
-                self.rollback()
-                raise OutcomeUnknown(
-                    f"The disk failed while {self._path} was written: {error}.",
-                    hint="The change may have taken effect; send it again with the same "
-                    "idempotency key to learn which.",
-                ) from error
-            except BaseException:
-                self.rollback()
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.IOError as error:
+            # The log may hold the whole commit although flushing it failed: a later start
+            # could find it there.
+            self.rollback()
+            raise OutcomeUnknown(
+                f"The disk failed while {self._path} was written: {error}.",
+                hint="The change may have taken effect; send it again with the same "
+                "idempotency key to learn which.",
+            ) from error
+        except BaseException:
+            self.rollback()
+            with _explained(self._path):
                 raise
+        self._keep(self.records)
 
     def rollback(self) -> None:
         try:
@@ -252,7 +279,11 @@ def _records(connection: apsw.Connection, path: Path) -> Records:
             with _explained(path):
                 raise
 
-    return Records(run, queries("sqlite"), lambda sql: translate(sql, "sqlite"))
+    def run_many(sql: str, rows: Sequence[Mapping[str, object]]) -> None:
+        with _explained(path):
+            connection.executemany(sql, rows)
+
+    return Records(Connected("sqlite", run, run_many))
 
 
 def _prepare(connection: apsw.Connection, path: Path) -> None:
@@ -268,6 +299,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     try:
         records = _records(connection, path)
         opening.prepare("sqlite", connection.execute, records)
+        records.write_out()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

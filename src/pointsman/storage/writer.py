@@ -159,10 +159,12 @@ class Writer:
 
     def _pass_on(self) -> None:
         """Wake one of those who came while the lead was held; it finds the lead free."""
+        if not self._waiting:
+            return
         try:
             first = self._waiting[0]
         except IndexError:
-            return
+            return  # another thread has taken it
         if first.callback is not None:
             self._submitted.set()
         else:
@@ -172,22 +174,45 @@ class Writer:
         """Carry out what waits and answer it. Raises nothing but an interrupt of this thread."""
         jobs: list[_Job] = []
         try:
-            while self._waiting and len(jobs) < MAX_BATCH:
-                jobs.append(self._waiting.popleft())
-            # Projects are locked in the same order by every node, so that no two wait for each
-            # other; among changes to one project, first come is first served.
-            jobs.sort(key=lambda job: job.project_id)
+            self._take(jobs)
             self._carry_out(jobs)
         finally:
             for job in jobs:
                 job.finish()
+
+    def _take(self, jobs: list[_Job]) -> list[_Job]:
+        """Add what waits to `jobs`; return what was added.
+
+        Projects are locked in the same order by every node, so that no two wait for each
+        other: a change to a project that should have been locked earlier waits for the next
+        batch. Among changes to one project, first come is first served.
+        """
+        if not self._waiting:
+            return []
+        known = len(jobs)
+        highest = jobs[-1].project_id if jobs else 0
+        left: list[_Job] = []
+        try:
+            while self._waiting and len(jobs) < MAX_BATCH:
+                job = self._waiting.popleft()
+                (jobs if job.project_id >= highest else left).append(job)
+        finally:
+            self._waiting.extendleft(reversed(left))
+        jobs[known:] = sorted(jobs[known:], key=_by_project)
+        return jobs[known:]
 
     def _carry_out(self, jobs: list[_Job]) -> None:
         batch: Batch | None = None
         stage = "changing"
         try:
             batch = self._begin() if not self._ended else _refuse()
-            _change(batch, jobs)
+            more = jobs
+            while more:
+                _change(batch, more, alone=len(jobs) == 1)
+                if jobs[0].error is not None and len(jobs) == 1:
+                    break  # without a savepoint, only the whole transaction can be undone
+                # Who came while these were made shares their commit.
+                more = self._take(jobs)
             if all(job.error is not None for job in jobs):
                 batch.rollback()
                 return
@@ -219,26 +244,31 @@ class Writer:
                 _log.exception("A listener failed to take in a commit")
 
 
-def _change(batch: Batch, jobs: list[_Job]) -> None:
-    """Make all the changes. One that fails leaves nothing behind, and the others whole."""
+def _change(batch: Batch, jobs: Sequence[_Job], *, alone: bool) -> None:
+    """Make all the changes. One that fails leaves nothing behind, and the others whole.
+
+    The first change of a transaction may be made without a savepoint, `alone`.
+    """
     records = batch.records
     for job in jobs:
         try:
             # The lock on the project outlives a failed change on purpose.
             records.enter(job.project_id)
-            if len(jobs) == 1:
+            if alone:
                 job.result = job.change(records)
+                records.write_out()
                 continue
             mark = records.mark()
             try:
                 with batch.savepoint():
                     job.result = job.change(records)
+                    records.write_out()
             except Exception:
                 records.reset(mark)
                 raise
         except Exception as error:
             job.error = error
-            if len(jobs) > 1 and not batch.usable():
+            if not alone and not batch.usable():
                 raise
 
 
@@ -261,12 +291,22 @@ def _shared(error: BaseException, *, unknown: bool) -> PointsmanError:
 class _Job:
     """A change, who waits for it, and how it ended."""
 
-    __slots__ = ("answered", "callback", "change", "done", "error", "project_id", "result")
+    __slots__ = (
+        "answered",
+        "callback",
+        "change",
+        "done",
+        "error",
+        "project_id",
+        "result",
+        "thread",
+    )
 
     def __init__(self, project_id: int, change: Change[Any], callback: Done | None) -> None:
         self.project_id = project_id
         self.change = change
         self.callback = callback
+        self.thread = threading.get_ident()
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = False
@@ -279,7 +319,8 @@ class _Job:
         """Answer whoever waits, with the result or the error."""
         self.done = True
         if self.callback is None:
-            self.wake()
+            if self.thread != threading.get_ident():  # who leads is awake
+                self.wake()
             return
         try:
             self.callback(self.result, self.error)
@@ -292,6 +333,10 @@ class _Job:
         # as whoever wakes looks at everything again.
         with suppress(RuntimeError):
             self.answered.release()
+
+
+def _by_project(job: _Job) -> int:
+    return job.project_id
 
 
 def _refuse() -> NoReturn:

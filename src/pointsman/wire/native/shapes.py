@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from pointsman.app.publishing import MAX_BULK, MAX_TAGS
+from pointsman.app.publishing import MAX_BULK
 from pointsman.app.releases import MAX_MOVES
+from pointsman.app.tagging import MAX_TAGS
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_VALUE, MAX_TEXT, MAX_VERSION
 from pointsman.core.releases import MAX_ARMS, MAX_WEIGHT
 from pointsman.core.vocabulary import Difference, Key

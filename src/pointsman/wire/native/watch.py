@@ -166,6 +166,14 @@ class Hub:
             self._arrived.append((project_id, _entry(line), line.seq))
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             loop.call_soon_threadsafe(self._spread)
+            if any(line.type == "key.revoked" for line in lines):
+                loop.call_soon_threadsafe(self._turn_away, project_id)
+
+    def _turn_away(self, project_id: int) -> None:
+        """End the streams whose keys the gate no longer knows; others may come again."""
+        for listener in list(self._listeners.get(project_id, ())):
+            if self._gate.remembered(listener.fingerprint) is None:
+                listener.end()
 
     def _spread(self) -> None:
         """Go on telling, unless that is under way."""
