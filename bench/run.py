@@ -9,7 +9,7 @@ from pathlib import Path
 from pointsman.app import publishing, releases
 from pointsman.app.application import Application, Caller
 from pointsman.app.publishing import Publish
-from pointsman.core.policy import Actor
+from pointsman.core.access import Actor
 from pointsman.core.vocabulary import Target
 from pointsman.storage.sqlite import SqliteStore
 

@@ -26,7 +26,7 @@ from machines import Places, on_postgres, on_sqlite
 from pointsman.app.application import Application, Caller
 from pointsman.app.ports import Store
 from pointsman.compose import Registry
-from pointsman.core.policy import Actor
+from pointsman.core.access import Actor
 from pointsman.core.vocabulary import Role
 from stores import Databases, Place, PostgresPlace, SqlitePlace, start_postgres
 

@@ -37,11 +37,11 @@ from pointsman.app.requests import (
     version_place,
     wish,
 )
+from pointsman.core.access import Actor
 from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import check_list
 from pointsman.core.plain import to_plain
-from pointsman.core.policy import Actor
 from pointsman.core.prompt import Prompt
 from pointsman.core.releases import split
 from pointsman.core.selectors import parse_selector

@@ -23,7 +23,7 @@ from pointsman.app.application import Application, Caller, Once
 from pointsman.app.ports import Transaction
 from pointsman.app.publishing import Publish, publish
 from pointsman.app.tail import Tail
-from pointsman.core.policy import Actor
+from pointsman.core.access import Actor
 from pointsman.core.vocabulary import Published
 from pointsman.errors import Conflict, OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage.postgres import PostgresStore

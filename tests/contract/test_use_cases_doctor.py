@@ -16,8 +16,8 @@ import pytest
 from pointsman.app.application import Application, Caller, View
 from pointsman.app.doctor import examine
 from pointsman.compose import Registry
+from pointsman.core.access import Actor
 from pointsman.core.journal import genesis, link
-from pointsman.core.policy import Actor
 from pointsman.core.vocabulary import Diagnosis
 from pointsman.storage import postgres, sqlite
 from scale import SCALE

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from house.source_tree import ROOT
-from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
+from pointsman.wire.native.route import Route
+from pointsman.wire.native.routes import RESOLVE, ROUTES
 
 PAGE = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
 

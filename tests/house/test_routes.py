@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 from pointsman.core.vocabulary import Verb
-from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
+from pointsman.wire.native.route import Route
+from pointsman.wire.native.routes import RESOLVE, ROUTES
 
 ALL = (*ROUTES, RESOLVE)
 

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from pointsman.core.policy import ROLES
-from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
+from pointsman.core.access import ROLES
+from pointsman.wire.native.route import Route
+from pointsman.wire.native.routes import RESOLVE, ROUTES
 from serving import Api, Listener, ServerProcess
 
 NAME = "access/reply"

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from pointsman.app.ports import ArtifactRow, ProjectRow, Reader, Store, Transaction
+from pointsman.core.access import Actor, may, refuse_narrow
 from pointsman.core.journal import Line, follow
 from pointsman.core.names import check_kind, check_name
 from pointsman.core.plain import from_plain, to_plain
-from pointsman.core.policy import Actor, may
 from pointsman.core.vocabulary import Verb
 from pointsman.errors import Conflict, InvalidInput, NotFound
 
@@ -50,13 +50,26 @@ class View:
         self.actor = caller.actor
         self.project = caller.project
 
-    def require(self, verb: Verb) -> None:
-        """Raise `Refused` unless the caller's role allows the verb."""
-        may(self.actor, verb).enforce()
+    def require(self, verb: Verb, kind: str = "", artifact: str = "", alias: str = "") -> None:
+        """Raise `Refused` unless the caller may do this, to this artifact and alias of it.
+
+        Without an artifact: to any at all; then each has to be asked about when it is known.
+        """
+        may(self.actor, verb, kind, artifact, alias).enforce()
+
+    def require_all(self, verb: Verb) -> None:
+        """Raise `Refused` unless the caller may do this to the project as a whole."""
+        self.require(verb)
+        refuse_narrow(self.actor, verb).enforce()
 
     def artifact(self, kind: str, name: str) -> ArtifactRow:
-        """The artifact of this kind and name. Raises `NotFound` or `InvalidName`."""
+        """The artifact of this kind and name.
+
+        Raises `NotFound`, `InvalidName`, or `Refused` if the caller may not read it.
+        """
         kind, name = check_kind(kind), check_name(name)
+        if self.actor.narrow:
+            self.require("read", kind, name)
         row = self.reader.artifact(self.project.id, kind, name)
         if row is None:
             raise NotFound(

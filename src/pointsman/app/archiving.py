@@ -32,7 +32,7 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
     (an alias points to it, or a prompt in use includes it), `NotFound`, `InvalidInput`
     (no reason given).
     """
-    work.require("admin")
+    work.require("admin", kind, name)
     reason = check_reason(reason)
     if not reason.strip():
         raise InvalidInput(
@@ -73,7 +73,7 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
 
 
 def _set_archived(work: Work, kind: str, name: str, *, archived: bool) -> Artifact:
-    work.require("move")
+    work.require("move", kind, name)
     artifact = work.artifact(kind, name)
     if (artifact.archived_at is not None) != archived:
         fact = {"kind": artifact.kind, "name": artifact.name}

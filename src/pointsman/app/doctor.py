@@ -74,7 +74,7 @@ def examine(view: View) -> Diagnosis:
 
     Raises `Refused`: it reads everything, so it is for admins.
     """
-    view.require("admin")
+    view.require_all("admin")
     found = _Examination(view.project.id)
     _replay(view, found)
     after = 0

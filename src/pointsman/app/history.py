@@ -35,7 +35,8 @@ def entries(
     cursor: str | None = None,
 ) -> Page[Entry]:
     """Journal entries that match, newest first: of the project, an artifact or an alias."""
-    view.require("read")
+    if not name:
+        view.require_all("read")
     limit = check_limit(limit)
     artifact_id = view.artifact(kind or "prompt", name).id if name else None
     where = EntryFilter(
@@ -56,7 +57,7 @@ def entries(
 
 def entries_after(view: View, after: int, limit: int = 1_000) -> Page[Entry]:
     """Journal entries above the sequence number `after`, oldest first: for export and replay."""
-    view.require("read")
+    view.require_all("read")
     if after < 0:
         raise InvalidInput("`after` is below 0.", field="after", hint="Start with 0.")
     limit = check_limit(limit, most=10_000)
@@ -86,7 +87,7 @@ def differences(view: View, before: int, after: int) -> tuple[Difference, ...]:
     An artifact that was published to in between has a row without alias, whose targets are
     its newest versions. Aliases that moved and came back are rows with equal targets.
     """
-    view.require("read")
+    view.require_all("read")
     if after < before:
         raise InvalidInput(
             "The second moment is before the first.",

@@ -14,9 +14,9 @@ import secrets
 from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, View, Work
 from pointsman.app.describing import key_of
 from pointsman.app.ports import KeyRow, Reader
+from pointsman.core.access import ROLES, Actor
 from pointsman.core.canonical import check_text
 from pointsman.core.names import check_message
-from pointsman.core.policy import ROLES, Actor
 from pointsman.core.vocabulary import Key, NewKey, Role
 from pointsman.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 
@@ -36,13 +36,13 @@ def create_key(work: Work, name: str, role: Role, expires_at: int | None = None)
 
 def list_keys(view: View) -> tuple[Key, ...]:
     """The keys of the project, revoked and expired ones included."""
-    view.require("admin")
+    view.require_all("admin")
     return tuple(key_of(row, view.project.name) for row in view.reader.keys(view.project.id))
 
 
 def revoke_key(work: Work, key_id: str) -> Key:
     """Make a key useless at once. Raises `NotFound` or `Refused`."""
-    work.require("admin")
+    work.require_all("admin")
     row = work.tx.key(check_text(key_id, field="id"))
     if row is None or row.project_id != work.project.id:
         raise NotFound(f"There is no key {key_id!r}.", code="key_not_found", field="id")
@@ -117,7 +117,7 @@ def fingerprint(secret_hash: str) -> str:
 
 
 def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None) -> Key:
-    work.require("admin")
+    work.require_all("admin")
     name = check_message(name, field="name").strip()
     if not 1 <= len(name) <= 100:
         raise InvalidInput(

@@ -123,6 +123,7 @@ class _Press:
     def publish(self, wanted: Publish) -> Published:
         work = self._work
         kind, name = check_kind(wanted.kind), check_name(wanted.name)
+        work.require("write", kind, name)
         content = parse_content(kind, wanted.content)
         message = check_message(wanted.message)
         tags = _checked_tags(wanted.tags)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pointsman.app.application import View, Work
 from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, StandingRow
 from pointsman.app.readable import check_readable
+from pointsman.core.access import Verdict, may
 from pointsman.core.journal import Line
 from pointsman.core.names import check_alias, check_reason
-from pointsman.core.policy import Verdict, may_move
 from pointsman.core.releases import (
     Order,
     PastMove,
@@ -178,7 +178,7 @@ def carry_out(
 ) -> Release | None:
     """Judge, plan and make the moves. Everything that moves an alias ends up here."""
     reason = check_reason(reason, field="reason")
-    judge(work, [(place.artifact.name, place.alias) for place, _ in orders]).enforce()
+    judge(work, [place for place, _ in orders]).enforce()
     known: _Known = {}
     planned = plan_release([(_point(work, place, order, known), order) for place, order in orders])
     if not planned:
@@ -232,11 +232,12 @@ def version_meant(work: Work, selector: Selector) -> Target:
     return row.target
 
 
-def judge(work: View, aliases: Sequence[tuple[str, str]]) -> Verdict:
-    """Whether the caller may move all these (artifact, alias), with every reason against."""
+def judge(work: View, places: Sequence[Place]) -> Verdict:
+    """Whether the caller may move all these aliases, with every reason against."""
     reasons: dict[Reason, None] = {}
-    for artifact, alias in aliases:
-        for reason in may_move(work.actor, artifact=artifact, alias=alias).reasons:
+    for place in places:
+        artifact = place.artifact
+        for reason in may(work.actor, "move", artifact.kind, artifact.name, place.alias).reasons:
             reasons[reason] = None
     return Verdict(tuple(reasons))
 

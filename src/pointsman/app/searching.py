@@ -9,6 +9,7 @@ from pointsman.app.application import View
 from pointsman.app.describing import artifacts_of
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import ArtifactRow
+from pointsman.core.access import may
 from pointsman.core.names import skeleton
 from pointsman.core.search import Query
 from pointsman.core.vocabulary import Artifact, Page
@@ -37,6 +38,8 @@ def search(
     )
     found, last = _matching(view, wanted, after, limit)
     more = None if last is None else place.write(*_position(query, last))
+    if view.actor.narrow:
+        found = [row for row in found if may(view.actor, "read", row.kind, row.name).allowed]
     return Page(artifacts_of(view, found), more)
 
 

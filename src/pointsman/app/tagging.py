@@ -16,14 +16,12 @@ def set_tag(work: Work, kind: str, name: str, number: int | None, key: str, valu
 
     Raises `NotFound`, `InvalidName` or `Refused`.
     """
-    work.require("write")
     artifact, version = _place(work, kind, name, number)
     return set_tag_row(work, artifact, version, check_tag_key(key), check_tag_value(value))
 
 
 def delete_tag(work: Work, kind: str, name: str, number: int | None, key: str) -> bool:
     """Delete a tag. False if there was none. Raises `NotFound` or `Refused`."""
-    work.require("write")
     artifact, version = _place(work, kind, name, number)
     key = check_tag_key(key)
     before = work.tx.tags(artifact.id, version).get(key)
@@ -64,6 +62,7 @@ def _fact(artifact: ArtifactRow, number: int, key: str) -> dict[str, object]:
 
 
 def _place(work: Work, kind: str, name: str, number: int | None) -> tuple[ArtifactRow, int]:
+    work.require("write", kind, name)
     artifact = work.artifact(kind, name)
     if number is None:
         return artifact, 0

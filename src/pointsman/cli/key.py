@@ -10,7 +10,7 @@ from pointsman.cli.connect import Registry, needing_server, with_output, with_re
 from pointsman.cli.output import Output
 from pointsman.cli.times import exactly, when
 
-_ROLES = ("viewer", "editor", "releaser", "admin")
+_ROLES = ("viewer", "editor", "reviewer", "releaser", "admin")
 
 
 @click.group("key", short_help="Make, list and revoke API keys.")

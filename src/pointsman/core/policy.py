@@ -1,77 +1,389 @@
-"""Who may do what: a pure verdict that names every reason against."""
+"""What an alias asks of a move: approvals, checks, a reason, and the right moment.
+
+A policy holds for the aliases and artifacts that its patterns mean; where several do, the
+most specific one decides. `verdict` judges a move by it, from facts alone: given the same
+case, the same answer, with everything that stands against the move and not only the first.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
-from pointsman.core.vocabulary import Role, Verb
-from pointsman.errors import Reason, Refused
+from pointsman.core.access import ROLES, Actor, Verdict
+from pointsman.core.patterns import ANY, matches, specificity
+from pointsman.core.vocabulary import Role, micros, moment
+from pointsman.errors import Reason
 
-ROLES: tuple[Role, ...] = ("viewer", "editor", "releaser", "admin")
+Standing = Literal["approved", "objected"]
+CheckState = Literal["passed", "failed", "error", "pending"]
 
-_NEEDED: dict[Verb, Role] = {
-    "read": "viewer",
-    "write": "editor",
-    "move": "releaser",
-    "admin": "admin",
-}
-_DOES: dict[Verb, str] = {
-    "read": "read",
-    "write": "publish versions and set tags",
-    "move": "move aliases, archive or restore",
-    "admin": "manage keys, remove content or run the doctor",
-}
+SECOND: Final = 1_000_000
+GLASS_REASON: Final = 10
+"""Characters that the reason for breaking the glass has at least."""
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """Who is asking, through what. `id` is for the record, `name` for people.
+class Who:
+    """Some of those who work on a project; whoever is meant in any of the ways counts.
 
-    `via` says which surface the request came through: `api`, `cli`, `embedded`…
+    `roles` mean these roles and higher ones, `people` e-mail addresses or the names of
+    services, `owners` the owners of the artifact that is moved.
     """
 
-    id: str
-    name: str
-    role: Role
-    via: str
+    roles: tuple[Role, ...] = ()
+    people: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    owners: bool = False
+
+    def includes(self, actor: Actor, kind: str, artifact: str, owners: frozenset[str]) -> bool:
+        """Whether the actor is one of them, for this artifact."""
+        return (
+            any(actor.holds(role, kind, artifact) for role in self.roles)
+            or (bool(actor.email) and actor.email in self.people)
+            or (not actor.email and actor.name in self.people)
+            or any(group in self.groups for group in actor.groups)
+            or (self.owners and not owners.isdisjoint(_names_of(actor)))
+        )
+
+    def __str__(self) -> str:
+        parts = [f"the role {min(self.roles, key=ROLES.index)} or higher"] if self.roles else []
+        parts += self.people
+        parts += [f"the group {group}" for group in self.groups]
+        parts += ["the artifact's owners"] if self.owners else []
+        return " or ".join(parts) if parts else "nobody"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether something may be done; `reasons` holds all that stands against it."""
+class Freeze:
+    """A window in which nothing is shipped, in the local time of a zone.
 
-    reasons: tuple[Reason, ...] = ()
+    Weekly: on `days` (mon … sun) from `start` to `end` (HH:MM; an end before the start lies
+    on the next day; 24:00 is the day's end). Dated: from `start` to `end`, dates with times.
+    """
+
+    zone: str
+    start: str
+    end: str
+    days: tuple[str, ...] = ()
+    note: str = ""
+
+    def until(self, now: int) -> int | None:
+        """When the window that `now` lies in ends; None outside of it. Microseconds."""
+        zone = ZoneInfo(self.zone)
+        local = moment(now).astimezone(zone)
+        if not self.days:
+            begins, ends = (
+                datetime.fromisoformat(text).replace(tzinfo=zone) for text in (self.start, self.end)
+            )
+            return micros(ends) if begins <= local < ends else None
+        for back in (0, 1):  # the window may have begun yesterday
+            day = (local - timedelta(days=back)).date()
+            if DAYS[day.weekday()] not in self.days:
+                continue
+            begins, ends = (_at(day, text, zone) for text in (self.start, self.end))
+            if ends <= begins:
+                ends = _at(day + timedelta(days=1), self.end, zone)
+            if begins <= local < ends:
+                return micros(ends)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of the aliases and artifacts that its patterns mean.
+
+    Times are seconds. `approvals_expire` and `cool_down` 0 mean never and none;
+    `rollback` says whether moving back to what was live before waits for approvals.
+    """
+
+    name: str
+    aliases: str = ANY
+    artifacts: str = ANY
+    kind: str = ""
+    movers: Who = Who(roles=("releaser",))
+    approvals: int = 0
+    approvers: Who = Who(roles=("reviewer",))
+    self_approval: bool = False
+    checks: tuple[str, ...] = ()
+    reason: int = 0
+    cool_down: int = 0
+    freezes: tuple[Freeze, ...] = ()
+    approvals_expire: int = 0
+    rollback: Literal["free", "governed"] = "free"
+    bypass: Who = Who(roles=("admin",))
+
+    def means(self, kind: str, artifact: str, alias: str) -> bool:
+        """Whether this alias of this artifact is under it."""
+        return (
+            self.kind in ("", kind)
+            and matches(self.artifacts, artifact)
+            and matches(self.aliases, alias)
+        )
 
     @property
-    def allowed(self) -> bool:
-        """Whether nothing stands against it."""
-        return not self.reasons
+    def rank(self) -> tuple[tuple[int, int], int, tuple[int, int], str]:
+        """What makes it more specific than another: artifacts first, then kind, then aliases."""
+        return (
+            specificity(self.artifacts),
+            int(bool(self.kind)),
+            specificity(self.aliases),
+            self.name,
+        )
 
-    def enforce(self) -> None:
-        """Raise `Refused` with all reasons unless allowed."""
-        if self.reasons:
-            first = self.reasons[0]
-            raise Refused(first.message, hint=first.hint, code=first.code, reasons=self.reasons)
-
-
-def may(actor: Actor, verb: Verb) -> Verdict:
-    """Whether the actor's role allows the verb at all."""
-    needed = _NEEDED[verb]
-    if ROLES.index(actor.role) >= ROLES.index(needed):
-        return Verdict()
-    reason = Reason(
-        code="role_too_low",
-        message=f"{actor.name!r} has the role {actor.role}, which may not {_DOES[verb]}.",
-        hint=f"Use a key with the role {needed} or higher.",
-    )
-    return Verdict((reason,))
+    @property
+    def demanding(self) -> bool:
+        """Whether it asks for more than a mover and a reason: what a rollback is free of."""
+        return bool(self.approvals or self.checks or self.cool_down or self.freezes)
 
 
-def may_move(actor: Actor, *, artifact: str, alias: str) -> Verdict:
-    """Whether the actor may move this alias of this artifact.
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What somebody said to a change, for exactly what it would do now."""
 
-    The one place where the rules of an alias are judged. For now the role alone decides;
-    `artifact` and `alias` are what finer rules will be matched against.
+    actor: Actor
+    standing: Standing
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One move, and all that a policy may ask about it. Times are microseconds.
+
+    `authors` are the ids of those who made what is moved: who published the versions, who
+    proposed the change, who edited it last. `checks` tell the state of each check on exactly
+    the digests that would be live. `rollback` is whether the target was live there before.
     """
-    del artifact, alias
-    return may(actor, "move")
+
+    actor: Actor
+    kind: str
+    artifact: str
+    alias: str
+    reason: str
+    now: int
+    owners: frozenset[str] = frozenset()
+    authors: frozenset[str] = frozenset()
+    last_moved_at: int | None = None
+    rollback: bool = False
+    voices: Sequence[Voice] = ()
+    checks: Mapping[str, CheckState] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """The alias by its full name."""
+        return f"{self.artifact}@{self.alias}"
+
+
+FORGIVABLE: Final = frozenset(
+    {
+        "approvals_missing",
+        "objection",
+        "check_missing",
+        "check_not_passed",
+        "cooling_down",
+        "frozen",
+    }
+)
+"""What a broken glass lets pass."""
+
+
+def governing(
+    policies: Sequence[Policy], kind: str, artifact: str, alias: str
+) -> tuple[Policy | None, str]:
+    """The policy that decides, and why this one."""
+    meant = [one for one in policies if one.means(kind, artifact, alias)]
+    if not meant:
+        return None, f"No policy is about {alias} of {artifact}: the role alone decides."
+    meant.sort(key=lambda one: one.rank, reverse=True)
+    chosen = meant[0]
+    what = f"The policy {chosen.name!r} is about {chosen.aliases} of {_artifacts(chosen)}"
+    if len(meant) == 1:
+        return chosen, f"{what}, and no other is."
+    return chosen, f"{what}, which is more specific than {meant[1].name!r}."
+
+
+def verdict(policy: Policy | None, case: Case) -> Verdict:
+    """Everything that stands against the move, by the policy that governs it."""
+    if policy is None:
+        return Verdict()
+    found = [*_mover(policy, case), *_reason(policy, case)]
+    if not case.rollback or policy.rollback == "governed":
+        found += [*_approvals(policy, case), *_checks(policy, case), *_moment(policy, case)]
+    return Verdict(tuple(found))
+
+
+def broken_glass(policy: Policy | None, case: Case) -> tuple[Verdict, tuple[Reason, ...]]:
+    """The verdict when the glass is broken, and what was let pass."""
+    found = verdict(policy, case).reasons
+    passed = tuple(reason for reason in found if reason.code in FORGIVABLE)
+    left = [reason for reason in found if reason.code not in FORGIVABLE]
+    if policy is not None and passed:
+        if policy.bypass.includes(case.actor, case.kind, case.artifact, case.owners):
+            left = [reason for reason in left if reason.code != "not_a_mover"]
+        else:
+            left.append(
+                Reason(
+                    "may_not_bypass",
+                    f"{case.actor.name!r} may not break the glass of {case.where}.",
+                    f"The policy {policy.name!r} lets {policy.bypass} do it.",
+                )
+            )
+    if len(case.reason.strip()) < GLASS_REASON:
+        left.append(
+            Reason(
+                "reason_required",
+                "Breaking the glass needs a reason that tells what happened.",
+                f"Write at least {GLASS_REASON} characters; they stay on record.",
+                "reason",
+            )
+        )
+    return Verdict(tuple(left)), passed
+
+
+def counted(policy: Policy, case: Case) -> tuple[list[Voice], list[tuple[Voice, str]]]:
+    """The approvals that count, one for each approver, and the others with why they don't."""
+    good: dict[str, Voice] = {}
+    bad: list[tuple[Voice, str]] = []
+    for voice in case.voices:
+        if voice.standing != "approved":
+            continue
+        age = case.now - voice.at
+        if not policy.self_approval and voice.actor.id in case.authors:
+            bad.append((voice, "made what would be moved, or proposed or edited the change"))
+        elif not policy.approvers.includes(voice.actor, case.kind, case.artifact, case.owners):
+            bad.append((voice, f"is not one of those who approve: {policy.approvers}"))
+        elif policy.approvals_expire and age > policy.approvals_expire * SECOND:
+            bad.append((voice, "approved too long ago"))
+        else:
+            good[voice.actor.id] = voice
+    return list(good.values()), bad
+
+
+def _mover(policy: Policy, case: Case) -> list[Reason]:
+    if policy.movers.includes(case.actor, case.kind, case.artifact, case.owners):
+        return []
+    return [
+        Reason(
+            "not_a_mover",
+            f"{case.actor.name!r} may not move {case.where}.",
+            f"The policy {policy.name!r} lets {policy.movers} do it; propose a change instead.",
+        )
+    ]
+
+
+def _reason(policy: Policy, case: Case) -> list[Reason]:
+    length = len(case.reason.strip())
+    if length >= policy.reason:
+        return []
+    if not length:
+        needed = f" of at least {policy.reason} characters" if policy.reason > 1 else ""
+        told = f"Moving {case.where} needs a reason{needed}."
+        return [Reason("reason_required", told, _WHY, "reason")]
+    told = f"Moving {case.where} needs a reason of at least {policy.reason} characters."
+    return [Reason("reason_too_short", told, _WHY, "reason")]
+
+
+def _approvals(policy: Policy, case: Case) -> list[Reason]:
+    found = []
+    good, bad = counted(policy, case)
+    missing = policy.approvals - len(good)
+    if missing > 0:
+        because = "".join(f" {voice.actor.name} {why}." for voice, why in bad)
+        found.append(
+            Reason(
+                "approvals_missing",
+                f"{case.where} needs {_count(missing, 'more approval' if good else 'approval')}, "
+                f"from {policy.approvers}.{because}",
+                "Propose a change, and ask one of them to approve it.",
+            )
+        )
+    found += [
+        Reason(
+            "objection",
+            f"{voice.actor.name} objects to moving {case.where}.",
+            "Talk to them; they can take the objection back.",
+        )
+        for voice in case.voices
+        if voice.standing == "objected" and policy.approvals
+    ]
+    return found
+
+
+def _checks(policy: Policy, case: Case) -> list[Reason]:
+    found = []
+    for name in policy.checks:
+        state = case.checks.get(name)
+        if state == "passed":
+            continue
+        hint = "Run it on these versions and report the result."
+        if state is None:
+            told = f"The check {name!r} has not been reported on exactly what would be moved, and "
+            found.append(Reason("check_missing", f"{told}{case.where} needs it.", hint))
+        else:
+            told = f"The check {name!r} {_STATES[state]}, and "
+            found.append(Reason("check_not_passed", f"{told}{case.where} needs it.", hint))
+    return found
+
+
+def _moment(policy: Policy, case: Case) -> list[Reason]:
+    found = []
+    if policy.cool_down and case.last_moved_at is not None:
+        ends = case.last_moved_at + policy.cool_down * SECOND
+        if case.now < ends:
+            found.append(
+                Reason(
+                    "cooling_down",
+                    f"{case.where} was moved a short while ago, and rests until {_clock(ends)}.",
+                    "Wait, or roll back if something is wrong.",
+                )
+            )
+    for freeze in policy.freezes:
+        frozen_until = freeze.until(case.now)
+        if frozen_until is not None:
+            note = f" ({freeze.note})" if freeze.note else ""
+            found.append(
+                Reason(
+                    "frozen",
+                    f"{case.where} is frozen until {_clock(frozen_until)}{note}.",
+                    "Wait, or schedule the change for later.",
+                )
+            )
+    return found
+
+
+def _artifacts(policy: Policy) -> str:
+    kind = f"{policy.kind}s" if policy.kind else "artifacts"
+    return f"all {kind}" if policy.artifacts == ANY else f"{kind} {policy.artifacts}"
+
+
+def _names_of(actor: Actor) -> set[str]:
+    return {actor.id, *(f"group:{group}" for group in actor.groups)}
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"
+
+
+def _clock(at: int) -> str:
+    return f"{moment(at):%Y-%m-%d %H:%M} UTC"
+
+
+def _at(day: object, text: str, zone: ZoneInfo) -> datetime:
+    hours, minutes = map(int, text.split(":"))
+    start = datetime.fromisoformat(f"{day}T00:00").replace(tzinfo=zone)
+    if hours == 24:
+        return start + timedelta(days=1)
+    return start.replace(hour=hours, minute=minutes)
+
+
+_WHY: Final = "Say why; it stays on record and is shown with the alias."
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_STATES: Final[dict[CheckState, str]] = {
+    "passed": "passed",
+    "failed": "failed",
+    "error": "could not be carried out",
+    "pending": "is still running",
+}

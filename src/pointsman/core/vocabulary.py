@@ -15,8 +15,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pointsman.errors import InvalidInput
 
-Role = Literal["viewer", "editor", "releaser", "admin"]
-Verb = Literal["read", "write", "move", "admin"]
+Role = Literal["viewer", "editor", "reviewer", "releaser", "admin"]
+Verb = Literal["read", "write", "propose", "approve", "report", "move", "admin"]
 Relation = Literal["includes", "consumes", "uses"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

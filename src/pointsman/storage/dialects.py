@@ -55,13 +55,13 @@ def translate(sql: str, dialect: Dialect) -> str:
 
 @cache
 def queries(dialect: Dialect) -> dict[str, str]:
-    """Every named statement of `sql/queries.sql`."""
-    text = (resources.files(__package__) / "sql" / "queries.sql").read_text("utf-8")
-    parts = _NAME.split(text)[1:]
-    return {
-        name: translate(body.strip().removesuffix(";"), dialect)
-        for name, body in zip(parts[::2], parts[1::2], strict=True)
-    }
+    """Every named statement of the files in `sql/`."""
+    found: dict[str, str] = {}
+    for file in (resources.files(__package__) / "sql").iterdir():
+        parts = _NAME.split(file.read_text("utf-8"))[1:]
+        for name, body in zip(parts[::2], parts[1::2], strict=True):
+            found[name] = translate(body.strip().removesuffix(";"), dialect)
+    return found
 
 
 @cache

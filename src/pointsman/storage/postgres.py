@@ -21,7 +21,8 @@ from pointsman.app.ports import Reader, Transaction
 from pointsman.core.journal import Line
 from pointsman.errors import InvalidInput, OutcomeUnknown, PointsmanError, Unavailable
 from pointsman.storage import opening
-from pointsman.storage.records import Connected, Records, Row
+from pointsman.storage.records import Records
+from pointsman.storage.statements import Connected, Row
 from pointsman.storage.writer import Writer
 
 T = TypeVar("T")

@@ -7,11 +7,8 @@ between the databases (connections, transactions, errors) is in `sqlite` and `po
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pointsman.app.ports import (
     AliasRow,
@@ -30,43 +27,26 @@ from pointsman.core.journal import Head, Line, genesis
 from pointsman.core.search import Query, TagIs
 from pointsman.core.vocabulary import Arm, Target
 from pointsman.storage import search
-from pointsman.storage.dialects import Dialect, queries, translate
+from pointsman.storage.checkpoints import CheckpointRecords
+from pointsman.storage.governance import GovernanceRecords
+from pointsman.storage.people import PeopleRecords
+from pointsman.storage.statements import Connected, Row, first_of
+from pointsman.storage.webhooks import WebhookRecords
 
-Row = tuple[Any, ...]
 Mark = tuple[dict[int, Head], dict[int, int], int]
-Parameters = Mapping[str, object]
-
-T = TypeVar("T")
 
 _LAST = 2**62
-_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """How statements are run on one connection: once, or for many rows."""
-
-    dialect: Dialect
-    execute: Callable[[str, Parameters], list[Row]]
-    execute_many: Callable[[str, Sequence[Parameters]], None]
-
-
-class Records:
+class Records(PeopleRecords, GovernanceRecords, WebhookRecords, CheckpointRecords):
     """Reads and writes of one transaction.
 
     The heads of the projects written to, and the next number of an artifact in each, are kept
-    here from `enter` on, so that a batch of changes looks them up once. Rows of tables that
-    only grow are kept too, until a statement may look at such a table or `write_out` is
-    called: many at once cost half as much.
+    here from `enter` on, so that a batch of changes looks them up once.
     """
 
     def __init__(self, connected: Connected) -> None:
-        self._execute = connected.execute
-        self._execute_many = connected.execute_many
-        self._dialect: Dialect = connected.dialect
-        self._queries = queries(connected.dialect)
-        self._seen = _seen(connected.dialect)
-        self._rows: dict[str, list[Parameters]] = {}
+        super().__init__(connected)
         self._heads: dict[int, Head] = {}
         self._next_artifact: dict[int, int] = {}
         self._stored_next: dict[int, int] = {}
@@ -92,16 +72,7 @@ class Records:
         """Forget what was done since the mark; the database forgets by its own savepoint."""
         self._heads, self._next_artifact, count = mark
         del self.appended[count:]
-        self._rows.clear()
-
-    def write_out(self) -> None:
-        """Write the rows that were kept: before the savepoint that they belong to ends."""
-        rows, self._rows = self._rows, {}
-        for query, kept in rows.items():
-            if len(kept) == 1:
-                self._execute(self._queries[query], kept[0])
-            else:
-                self._execute_many(self._queries[query], kept)
+        self._forget_rows()
 
     def flush(self) -> None:
         """Write the next numbers of artifacts."""
@@ -117,7 +88,8 @@ class Records:
     # Projects and the journal
 
     def meta(self, key: str) -> str | None:
-        return self._value("meta", key=key)
+        value: str | None = self._value("meta", key=key)
+        return value
 
     def add_meta(self, key: str, value: str) -> None:
         """Set a fact about the store unless it is set already."""
@@ -127,10 +99,10 @@ class Records:
         return [ProjectRow(*row) for row in self._run("projects")]
 
     def project(self, name: str) -> ProjectRow | None:
-        return _first(ProjectRow, self._run("project", name=name))
+        return first_of(ProjectRow, self._run("project", name=name))
 
     def project_by_id(self, project_id: int) -> ProjectRow | None:
-        return _first(ProjectRow, self._run("project_by_id", id=project_id))
+        return first_of(ProjectRow, self._run("project_by_id", id=project_id))
 
     def add_project(self, name: str, uid: str, at: int) -> ProjectRow:
         """Add a project, whose journal is empty."""
@@ -209,7 +181,9 @@ class Records:
         return low
 
     def alias_line_at(self, artifact_id: int, alias: str, at: int) -> Line | None:
-        return _first(Line, self._run("alias_line_at", artifact_id=artifact_id, alias=alias, at=at))
+        return first_of(
+            Line, self._run("alias_line_at", artifact_id=artifact_id, alias=alias, at=at)
+        )
 
     def alias_lines(
         self, artifact_id: int, alias: str, before: int | None, limit: int
@@ -229,16 +203,16 @@ class Records:
 
     def artifact(self, project_id: int, kind: str, name: str) -> ArtifactRow | None:
         rows = self._run("artifact", project_id=project_id, kind=kind, name=name)
-        return _first(ArtifactRow, rows)
+        return first_of(ArtifactRow, rows)
 
     def artifact_by_id(self, artifact_id: int) -> ArtifactRow | None:
-        return _first(ArtifactRow, self._run("artifact_by_id", id=artifact_id))
+        return first_of(ArtifactRow, self._run("artifact_by_id", id=artifact_id))
 
     def artifact_by_skeleton(self, project_id: int, kind: str, skeleton: str) -> ArtifactRow | None:
         rows = self._run(
             "artifact_by_skeleton", project_id=project_id, kind=kind, skeleton=skeleton
         )
-        return _first(ArtifactRow, rows)
+        return first_of(ArtifactRow, rows)
 
     def artifacts_after(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
         first, last = (
@@ -282,7 +256,7 @@ class Records:
     # Versions
 
     def version(self, artifact_id: int, number: int) -> VersionRow | None:
-        return _first(VersionRow, self._run("version", artifact_id=artifact_id, number=number))
+        return first_of(VersionRow, self._run("version", artifact_id=artifact_id, number=number))
 
     def standing(self, artifact_id: int, number: int) -> StandingRow | None:
         rows = self._run("standing", artifact_id=artifact_id, number=number)
@@ -294,7 +268,7 @@ class Records:
         return [VersionRow(*row) for row in rows]
 
     def version_at(self, artifact_id: int, at: int) -> VersionRow | None:
-        return _first(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
+        return first_of(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
 
     def add_version(self, row: VersionRow, body: str, seq: int) -> None:
         entry_id = (row.artifact_id >> search.ARTIFACT_BITS << search.SEQ_BITS) + seq
@@ -312,11 +286,12 @@ class Records:
         self._keep("add_content", entry_id=entry_id, body=body)
 
     def content(self, artifact_id: int, number: int) -> str | None:
-        return self._value("content", artifact_id=artifact_id, number=number)
+        body: str | None = self._value("content", artifact_id=artifact_id, number=number)
+        return body
 
     def tombstone(self, artifact_id: int, number: int) -> TombstoneRow | None:
         rows = self._run("tombstone", artifact_id=artifact_id, number=number)
-        return _first(TombstoneRow, rows)
+        return first_of(TombstoneRow, rows)
 
     def tombstones(self, artifact_id: int) -> list[TombstoneRow]:
         return [TombstoneRow(*row) for row in self._run("tombstones", artifact_id=artifact_id)]
@@ -421,7 +396,7 @@ class Records:
     # Keys and remembered answers
 
     def key(self, key_id: str) -> KeyRow | None:
-        return _first(KeyRow, self._run("key", id=key_id))
+        return first_of(KeyRow, self._run("key", id=key_id))
 
     def keys(self, project_id: int) -> list[KeyRow]:
         return [KeyRow(*row) for row in self._run("keys", project_id=project_id)]
@@ -438,7 +413,7 @@ class Records:
         self._run("key_used", id=key_id, at=at)
 
     def remembered(self, project_id: int, key: str) -> Remembered | None:
-        return _first(Remembered, self._run("remembered", project_id=project_id, key=key))
+        return first_of(Remembered, self._run("remembered", project_id=project_id, key=key))
 
     def remember(self, project_id: int, key: str, request: str, answer: str, at: int) -> None:
         self._run("remember", project_id=project_id, key=key, request=request, answer=answer, at=at)
@@ -452,7 +427,7 @@ class Records:
 
     def _last(self, project_id: int) -> Head | None:
         first, last = _entries_of(project_id)
-        return _first(Head, self._run("head", first=first, last=last))
+        return first_of(Head, self._run("head", first=first, last=last))
 
     def _leading_tag(self, project_id: int, query: Query) -> TagIs | None:
         """The tag whose index a search had better walk, if any: the rarest."""
@@ -465,47 +440,11 @@ class Records:
             return None
         return found[counts.index(rarest)]
 
-    def _run(self, query: str, **parameters: object) -> list[Row]:
-        if self._rows and any(kept in self._rows for kept in self._seen[query]):
-            self.write_out()
-        return self._execute(self._queries[query], parameters)
-
-    def _keep(self, query: str, **parameters: object) -> None:
-        kept = self._rows.get(query)
-        if kept is None:
-            self._rows[query] = [parameters]
-        else:
-            kept.append(parameters)
-
-    def _value(self, query: str, **parameters: object) -> str | None:
-        rows = self._run(query, **parameters)
-        return rows[0][0] if rows else None
-
-    def _built(self, statement: tuple[str, dict[str, object]]) -> list[Row]:
-        self.write_out()
-        sql, parameters = statement
-        return self._execute(translate(sql, self._dialect), parameters)
-
-
-@cache
-def _seen(dialect: Dialect) -> dict[str, tuple[str, ...]]:
-    """Statement → those that add to a table which it touches, and whose rows may be kept."""
-    adding = ("append", "add_version", "add_content", "add_dependency", "put_tag")
-    tables = {name: set(_TABLE.findall(sql)) for name, sql in queries(dialect).items()}
-    return {
-        name: tuple(one for one in adding if tables[one] & touched)
-        for name, touched in tables.items()
-    }
-
 
 def _entries_of(project_id: int) -> tuple[int, int]:
     """Below the first, and the last id that an entry of this project can have."""
     first = project_id << search.SEQ_BITS
     return first, first + (1 << search.SEQ_BITS) - 1
-
-
-def _first(row: Callable[..., T], rows: list[Row]) -> T | None:
-    return row(*rows[0]) if rows else None
 
 
 def _alias(row: Row) -> AliasRow:

@@ -13,7 +13,7 @@ from pointsman.app.application import Application
 from pointsman.app.gate import Gate, fingerprint_of
 from pointsman.app.table import Table
 from pointsman.app.tail import Tail
-from pointsman.core.policy import may
+from pointsman.core.access import may
 from pointsman.errors import InvalidInput, NotFound, PointsmanError
 from pointsman.wire.native import openapi, shapes
 from pointsman.wire.native.endpoint import (
@@ -28,7 +28,8 @@ from pointsman.wire.native.endpoint import (
 from pointsman.wire.native.hot import PREFIX, Reads, Ready
 from pointsman.wire.native.metrics import Metrics
 from pointsman.wire.native.paths import Paths
-from pointsman.wire.native.routes import ROUTES, Call
+from pointsman.wire.native.route import Call
+from pointsman.wire.native.routes import ROUTES
 from pointsman.wire.native.watch import Hub
 
 Scope = MutableMapping[str, Any]

@@ -26,8 +26,8 @@ from starlette.responses import Response
 
 from pointsman.app.application import Application, Once
 from pointsman.app.gate import Admitted, Gate, fingerprint_of
+from pointsman.core.access import may
 from pointsman.core.canonical import parse_json, quoted
-from pointsman.core.policy import may
 from pointsman.errors import (
     InvalidInput,
     PointsmanError,
@@ -35,7 +35,8 @@ from pointsman.errors import (
     Unauthenticated,
 )
 from pointsman.wire.native.errors import problem_of
-from pointsman.wire.native.routes import Call, Read, Route, Write, plain
+from pointsman.wire.native.route import Call, Read, Route, Write
+from pointsman.wire.native.routes import plain
 
 T = TypeVar("T")
 

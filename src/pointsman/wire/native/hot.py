@@ -19,7 +19,8 @@ from pointsman.app.gate import Gate, fingerprint_of
 from pointsman.app.table import Table
 from pointsman.wire.native.endpoint import Runner, lists
 from pointsman.wire.native.protocol import CarefulProtocol
-from pointsman.wire.native.routes import RESOLVE, Call
+from pointsman.wire.native.route import Call
+from pointsman.wire.native.routes import RESOLVE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

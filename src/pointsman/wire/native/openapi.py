@@ -16,7 +16,8 @@ from pointsman.core.diff import ContentDiff
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_KEY, MAX_VERSION
 from pointsman.core.vocabulary import NewKey
 from pointsman.wire.native import shapes
-from pointsman.wire.native.routes import RESOLVE, ROUTES, Route
+from pointsman.wire.native.route import Route
+from pointsman.wire.native.routes import RESOLVE, ROUTES
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")

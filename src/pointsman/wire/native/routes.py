@@ -6,10 +6,7 @@ here touches a socket or a database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -24,11 +21,10 @@ from pointsman.app import (
     searching,
     tagging,
 )
-from pointsman.app.application import Caller, View, Work
+from pointsman.app.application import View
 from pointsman.app.requests import publish_request, search_query, target, wish
-from pointsman.core.canonical import quoted
 from pointsman.core.diff import ContentDiff
-from pointsman.core.names import check_alias, check_kind, check_name, check_version_number
+from pointsman.core.names import check_kind
 from pointsman.core.plain import to_plain
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import (
@@ -43,91 +39,17 @@ from pointsman.core.vocabulary import (
     Release,
     Released,
     Resolution,
-    Verb,
     Version,
     micros,
 )
 from pointsman.errors import InvalidInput
 from pointsman.wire.native import shapes
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request, decoded: path parameters, body, query, and what its headers assume."""
-
-    caller: Caller
-    path: dict[str, str]
-    body: Any
-    query: Any
-    if_revision: int | None
-
-    @property
-    def kind(self) -> str:
-        """The kind in the path."""
-        return check_kind(self.path["kind"])
-
-    @property
-    def name(self) -> str:
-        """The artifact's name in the path."""
-        return check_name(self.path["name"])
-
-    @property
-    def alias(self) -> str:
-        """The alias in the path."""
-        return check_alias(self.path["alias"])
-
-    @property
-    def number(self) -> int:
-        """The version's number in the path."""
-        return check_version_number(whole(self.path["number"], "version"))
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A use case that only reads."""
-
-    use_case: Callable[[View], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A use case that writes, and the type of its answer if repeating it can be remembered."""
-
-    use_case: Callable[[Work], Any]
-    answer: type[Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An operation of the API."""
-
-    method: Literal["GET", "POST", "PUT", "DELETE"]
-    path: str
-    verb: Verb
-    summary: str
-    plan: Callable[[Call], Read | Write]
-    answer: Any
-    body: type[msgspec.Struct] | None = None
-    query: type[msgspec.Struct] = shapes.NoQuery
-    status: Callable[[Any], int] = field(default=lambda answer: 200)
-    etag: Callable[[Any], str] | None = None
-
-
-def whole(text: str, what: str) -> int:
-    """The whole number from 1 that a part of a path spells."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 17 and int(text) > 0):
-        raise InvalidInput(
-            f"{quoted(text)} is not the number of a {what}.",
-            code="invalid_number",
-            hint="Write it in digits; numbers count from 1.",
-            field=what,
-        )
-    return int(text)
+from pointsman.wire.native.route import Call, Read, Route, Write, micros_of, whole
 
 
 def _resolve(call: Call) -> Read:
     selector = parse_selector(call.path["selector"])
-    at = _micros(call.query.at)
+    at = micros_of(call.query.at)
     return Read(lambda v: reading.resolve(v, selector, at=at, key=call.query.key))
 
 
@@ -266,7 +188,7 @@ def _find_release(call: Call) -> Read:
     number = whole(call.path["release"], "release")
 
     def find(view: View) -> Release:
-        view.require("read")
+        view.require_all("read")
         return releases.find_release(view, number)
 
     return Read(find)
@@ -300,8 +222,8 @@ def _journal(call: Call) -> Read:
             alias=q.alias,
             types=tuple(q.type),
             actor=q.actor,
-            since=_micros(q.since),
-            until=_micros(q.until),
+            since=micros_of(q.since),
+            until=micros_of(q.until),
             limit=q.limit,
             cursor=q.cursor,
         )
@@ -327,7 +249,7 @@ def _keys(call: Call) -> Read:
 
 def _create_key(call: Call) -> Write:
     body: shapes.KeyBody = call.body
-    expires_at = _micros(body.expires_at)
+    expires_at = micros_of(body.expires_at)
     return Write(lambda w: keys.create_key(w, body.name, body.role, expires_at))
 
 
@@ -347,10 +269,6 @@ def _doctor(call: Call) -> Read:
 
 def _done(_changed: bool) -> shapes.Empty:
     return shapes.Empty()
-
-
-def _micros(at: datetime | None) -> int | None:
-    return None if at is None else micros(at)
 
 
 def _revision_etag(alias: Alias) -> str:

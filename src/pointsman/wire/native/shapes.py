@@ -17,7 +17,7 @@ from pointsman.app.releases import MAX_MOVES
 from pointsman.app.tagging import MAX_TAGS
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_VALUE, MAX_TEXT, MAX_VERSION
 from pointsman.core.releases import MAX_ARMS, MAX_WEIGHT
-from pointsman.core.vocabulary import Difference, Key
+from pointsman.core.vocabulary import Difference, Key, Role
 
 Name = Annotated[
     str,
@@ -152,7 +152,7 @@ class KeyBody(Struct, forbid_unknown_fields=True):
             extra_json_schema={"minLength": 1, "maxLength": 100},
         ),
     ]
-    role: Literal["viewer", "editor", "releaser", "admin"]
+    role: Role
     expires_at: datetime | None = None
 
 
@@ -262,7 +262,7 @@ class MeAnswer(Struct):
     project: str
     actor: str
     name: str
-    role: str
+    role: str | None
 
 
 class ReasonPart(Struct):

@@ -11,6 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
+from pointsman.app.ports.checkpoints import CheckpointReader, CheckpointTransaction
+from pointsman.app.ports.governance import GovernanceReader, GovernanceTransaction
+from pointsman.app.ports.people import PeopleReader, PeopleTransaction
+from pointsman.app.ports.webhooks import WebhookReader, WebhookTransaction
 from pointsman.core.journal import Head, Line
 from pointsman.core.search import Query
 from pointsman.core.vocabulary import Target
@@ -145,7 +149,7 @@ class EntryFilter:
     until: int | None = None
 
 
-class Reader(Protocol):
+class Reader(PeopleReader, GovernanceReader, WebhookReader, CheckpointReader, Protocol):
     """A consistent view of the store: all its answers are of one moment."""
 
     def meta(self, key: str) -> str | None: ...
@@ -239,7 +243,14 @@ class Reader(Protocol):
     def remembered(self, project_id: int, key: str) -> Remembered | None: ...
 
 
-class Transaction(Reader, Protocol):
+class Transaction(
+    PeopleTransaction,
+    GovernanceTransaction,
+    WebhookTransaction,
+    CheckpointTransaction,
+    Reader,
+    Protocol,
+):
     """A reader that may also write. All of it becomes durable together, or nothing does."""
 
     def append(self, project_id: int, line: Line, head: Head) -> None:
