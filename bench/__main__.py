@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 
-from bench import client, harness, machine, moves, reads, rest, scale, watch
+from bench import client, governance, harness, machine, moves, reads, record, rest, scale, watch
 from bench.harness import Result
 from bench.run import Run
 
@@ -22,6 +22,8 @@ TOPICS: dict[str, Callable[[Run], Iterator[Result]]] = {
     "scale": scale.scale,
     "watch": watch.watch,
     "rest": rest.rest,
+    "record": record.record,
+    "governance": governance.governance,
 }
 
 

@@ -9,6 +9,7 @@ Everything is kept in `.demo/`, made anew each time. `DEMO_DATABASE` takes a Pos
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
@@ -26,6 +27,8 @@ from typing import IO, Any
 from pointsman import Client, PointsmanError
 from pointsman.app.keys import new_secret
 from pointsman.core.names import check_name, skeleton
+from pointsman.core.vocabulary import Role
+from pointsman.errors import Refused
 
 HERE = Path(__file__).resolve().parent
 HISTORIES = HERE.parent.parent / "shared" / "data" / "prompt-histories.jsonl"
@@ -34,6 +37,11 @@ PLACE = HERE.parent / ".demo"
 FOLDER = "community"
 BULK = 500
 IN_PRODUCTION = 300
+_TEAM: tuple[tuple[str, Role], ...] = (
+    ("ana", "reviewer"),
+    ("ben", "reviewer"),
+    ("rui", "releaser"),
+)
 WATCHED = f"{FOLDER}/code-review-assistant"
 
 
@@ -154,6 +162,7 @@ def story(server: Server) -> None:
         selector = put_into_production(registry, prompts)
         ship_and_return(registry, server, selector)
         look_back(registry, selector)
+        govern(registry, server, selector)
 
 
 def publish(registry: Client) -> dict[str, int]:
@@ -259,10 +268,88 @@ def look_back(registry: Client, selector: str) -> None:
     say(f'    because "{then.why.reason}" (release {then.why.release});')
     say(f'    undone by release {rolled_back.number}: "{rolled_back.reason}"')
     diagnosis = registry.doctor()
-    counts = ", ".join(f"{count:,} {what}" for what, count in diagnosis.checked.items())
+    counts = ", ".join(f"{count:,} {what}" for what, count in diagnosis.checked.items() if count)
     if not diagnosis.healthy:
         raise SystemExit(f"The doctor found something: {diagnosis.findings[:3]}")
     say(f"  doctor     {counts}: all as the journal says\n")
+
+
+def govern(registry: Client, server: Server, selector: str) -> None:
+    """Two people for production: an approval, a rollback at once, a broken glass, the record."""
+    name, alias = selector.split("@")
+    with contextlib.ExitStack() as everybody:
+        ana, ben, rui = (
+            everybody.enter_context(person(registry, server, who, role)) for who, role in _TEAM
+        )
+        registry.set_policy(
+            {"name": "production", "aliases": "production", "reason": 10, "approvals": 1},
+            reason="From now on, four eyes",
+        )
+        say(f"\n  protected  {alias}: one approval and a reason; ana and ben review, rui releases")
+        text = ana.version(name).content or {}
+        made = ana.publish(name, f"{text['template']}\n\nAnswer briefly.", message="Brief answers")
+        version = f"{name}:{made.version.number}"
+        refused(
+            "rui, moving it at once",
+            lambda: rui.promote(version, alias, reason="It reads much better"),
+        )
+        change = ana.propose(
+            "Brief answers",
+            [{"name": name, "alias": alias, "version": made.version.number}],
+            reason="Customers asked for shorter answers",
+        )
+        asked = next(one for one in change.missing if one.code == "approvals_missing")
+        say(f"  proposed   change {change.number}, by ana: {asked.message}")
+        second = ana.create_my_key("laptop", "reviewer").secret
+        with Client(server.url, second, snapshot=False) as again:
+            refused("ana, approving by her second key", lambda: again.approve(change.number))
+        ben.approve(change.number, note="Read it on ten questions", basis=change.basis)
+        done = rui.apply(change.number)
+        say(f"  approved   by ben, applied by rui: release {done.number}")
+        began = time.monotonic()
+        undone = rui.rollback(selector, reason="The shop's answers are cut off")
+        say(
+            f"  rolled back at once, without asking anybody: release {undone.number}, "
+            f"{(time.monotonic() - began) * 1000:.0f} ms"
+        )
+        fix = registry.publish(name, f"{text['template']}\n\nNever answer with nothing.")
+        registry.promote(
+            f"{name}:{fix.version.number}",
+            alias,
+            reason="Nobody else is awake, and every answer is empty",
+            break_glass=True,
+        )
+        for one in ben.broken_glass():
+            say(f"  broke the glass: release {one.release} by {one.by}, past: {one.passed[0]}")
+            ben.review_glass(one.release, note="Right in that night; fixed since")
+        say("             listed until somebody else looked at it: ben did")
+        moment = done.at + (undone.at - done.at) / 2
+        told = registry.evidence(selector, at=moment)
+        clock = moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
+        say(f"\n  What was {selector} at {clock}, who put it there, and who agreed?")
+        assert told.move is not None
+        live, move = told.versions[0], told.move
+        say(f"    version {live.number}, by {move.by} in release {move.release}")
+        say(f'    because "{move.reason}", as change {told.change};')
+        approvers = ", ".join(one["name"] for one in told.approvals)
+        say(f"    approved by {approvers}, on digest {live.digest[:8]}\n")
+
+
+def person(registry: Client, server: Server, name: str, role: Role) -> Client:
+    """Somebody new: invited, joined, signed in."""
+    invited = registry.invite(f"{name}@example.com", name=name, role=role)
+    joined = registry.accept_invitation(invited.token, f"{name} likes long phrases", name=name)
+    return Client(server.url, joined.token, snapshot=False)
+
+
+def refused(what: str, act: Callable[[], object]) -> None:
+    """Do what must be refused, and tell why it was."""
+    try:
+        act()
+    except Refused as error:
+        say(f"  refused    {what}: {error.message}")
+    else:
+        raise SystemExit(f"{what} should have been refused.")
 
 
 def stay(server: Server) -> None:

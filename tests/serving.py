@@ -106,9 +106,10 @@ class Api:
         assert answer.status in (200, 201), answer
         return int(answer.json["version"]["number"])
 
-    def move(self, name: str, alias: str, version: int, **more: Any) -> int:
+    def move(self, name: str, alias: str, version: int, *, reason: str = "", **more: Any) -> int:
         """Point an alias at a version and return its revision."""
-        answer = self.put(place(name, "aliases", alias), {"version": version}, **more)
+        body = {"version": version, "reason": reason}
+        answer = self.put(place(name, "aliases", alias), body, **more)
         assert answer.status == 200, answer
         (move,) = answer.json["release"]["moves"]
         return int(move["revision"])

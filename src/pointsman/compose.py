@@ -28,7 +28,7 @@ from pointsman.app import (
 )
 from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, Once, View, Work
 from pointsman.app.keys import new_secret
-from pointsman.app.ports import Store
+from pointsman.app.ports import ProjectRow, Store
 from pointsman.app.releases import Wish
 from pointsman.app.requests import (
     alias_place,
@@ -37,10 +37,15 @@ from pointsman.app.requests import (
     version_place,
     wish,
 )
+from pointsman.compose_governance import GovernanceWords
+from pointsman.compose_people import PeopleWords
+from pointsman.compose_record import RecordWords
+from pointsman.compose_webhooks import WebhookWords
 from pointsman.core.access import Actor
 from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import check_list
+from pointsman.core.people import INSTALLATION
 from pointsman.core.plain import to_plain
 from pointsman.core.prompt import Prompt
 from pointsman.core.releases import split
@@ -63,7 +68,7 @@ from pointsman.core.vocabulary import (
     Version,
     micros,
 )
-from pointsman.errors import InvalidInput
+from pointsman.errors import InvalidInput, NotFound
 from pointsman.sdk.answers import prompt_of, prompt_selector
 from pointsman.storage.sqlite import SqliteStore
 
@@ -89,18 +94,20 @@ def open_store(data: str | os.PathLike[str] | None = None, database: str | None 
     return SqliteStore(Path(data or "data"))
 
 
-class Registry:
+class Registry(GovernanceWords, PeopleWords, RecordWords, WebhookWords):
     """A registry in this very process, on a folder or a database; the caller is an admin.
 
     For scripts, notebooks, tests and tools on the machine that holds the data. Everything is
     recorded under the name of the operating system's user.
     """
 
-    def __init__(self, store: Store, *, via: str = "embedded") -> None:
+    def __init__(
+        self, store: Store, *, project: str = DEFAULT_PROJECT, via: str = "embedded"
+    ) -> None:
         self._app = Application(store)
         user = _user()
         actor = Actor(f"local:{user}", user, "admin", via)
-        self._caller = Caller(actor, self._app.project(DEFAULT_PROJECT))
+        self._caller = Caller(actor, _project(self._app, project))
 
     @classmethod
     def open(
@@ -108,17 +115,25 @@ class Registry:
         data: str | os.PathLike[str] | None = None,
         *,
         database: str | None = None,
+        project: str | None = None,
         via: str = "embedded",
     ) -> Self:
         """Open the registry in a folder, or in the PostgreSQL database at a URL.
 
         Without either, `POINTSMAN_DATABASE` and then `POINTSMAN_DATA` say where; else it is
-        `./data`. Raises `Unavailable` if it can't be opened.
+        `./data`. Without a project, `POINTSMAN_PROJECT` says which; else it is `default`.
+        Raises `Unavailable` if it can't be opened, and `NotFound` for an unknown project.
         """
         if data is None and database is None:
             database = os.environ.get("POINTSMAN_DATABASE")
             data = os.environ.get("POINTSMAN_DATA")
-        return cls(open_store(data, database), via=via)
+        project = project or os.environ.get("POINTSMAN_PROJECT") or DEFAULT_PROJECT
+        store = open_store(data, database)
+        try:
+            return cls(store, project=project, via=via)
+        except BaseException:
+            store.close()
+            raise
 
     # Reading
 
@@ -331,6 +346,7 @@ class Registry:
         *,
         reason: str = "",
         if_revision: int | None = None,
+        break_glass: bool = False,
         idempotency_key: str | None = None,
     ) -> Release | None:
         """Point an alias to the version that a selector means now."""
@@ -339,9 +355,9 @@ class Registry:
         def move(work: Work) -> Released:
             version = releases.version_meant(work, wanted)
             order = Wish(wanted.kind, wanted.name, alias, version, if_revision)
-            return Released(releases.release(work, [order], reason))
+            return Released(releases.release(work, [order], reason, break_glass=break_glass))
 
-        request = f"{wanted} {alias} {if_revision} {reason}"
+        request = [str(wanted), alias, if_revision, reason, break_glass]
         return self._write(move, Released, idempotency_key, request).release
 
     def split(
@@ -364,10 +380,13 @@ class Registry:
         moves: Sequence[Mapping[str, Any]],
         *,
         reason: str = "",
+        break_glass: bool = False,
         idempotency_key: str | None = None,
     ) -> Release | None:
         """Move several aliases at once, or none."""
-        return self._release([wish(move) for move in moves], reason, idempotency_key)
+        return self._release(
+            [wish(move) for move in moves], reason, idempotency_key, break_glass=break_glass
+        )
 
     def delete_alias(
         self, selector: str, *, reason: str = "", if_revision: int | None = None
@@ -395,10 +414,22 @@ class Registry:
         """The API keys of the project."""
         return self._read(keys.list_keys)
 
-    def create_key(self, name: str, role: Role, *, expires_at: datetime | None = None) -> NewKey:
+    def create_key(
+        self,
+        name: str,
+        role: Role,
+        *,
+        expires_at: datetime | None = None,
+        person: str | None = None,
+        verbs: Sequence[str] | None = None,
+        artifacts: str = "*",
+        aliases: str = "*",
+    ) -> NewKey:
         """Make an API key; its secret is in the answer and nowhere else."""
         expiry = None if expires_at is None else micros(expires_at)
-        return self._write(lambda w: keys.create_key(w, name, role, expiry))
+        return self._write(
+            lambda w: keys.create_key(w, name, role, expiry, person, verbs, artifacts, aliases)
+        )
 
     def revoke_key(self, key_id: str) -> Key:
         """Make an API key useless at once."""
@@ -420,13 +451,18 @@ class Registry:
         self.close()
 
     def _release(
-        self, wishes: Sequence[Wish], reason: str, idempotency_key: str | None
+        self,
+        wishes: Sequence[Wish],
+        reason: str,
+        idempotency_key: str | None,
+        *,
+        break_glass: bool = False,
     ) -> Release | None:
         return self._write(
-            lambda w: Released(releases.release(w, wishes, reason)),
+            lambda w: Released(releases.release(w, wishes, reason, break_glass=break_glass)),
             Released,
             idempotency_key,
-            [wishes, reason],
+            [wishes, reason, break_glass],
         ).release
 
     def _read(self, use_case: Callable[[View], T]) -> T:
@@ -443,6 +479,12 @@ class Registry:
         if idempotency_key is not None:
             once = Once(idempotency_key, digest(canonical_json(to_plain(request))))
         return self._app.write(self._caller, use_case, once, answer)
+
+
+def _project(app: Application, name: str) -> ProjectRow:
+    if name == INSTALLATION:
+        raise NotFound(f"There is no project {name!r}.", code="project_not_found")
+    return app.project(name)
 
 
 def _user() -> str:

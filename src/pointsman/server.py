@@ -13,12 +13,15 @@ from typing import Any
 
 import uvicorn
 
-from pointsman.app import keys
+from pointsman.app import checkpoints, keys
 from pointsman.app.application import DEFAULT_PROJECT, KEPT, Application
+from pointsman.app.applying import Applier
+from pointsman.app.deliveries import Courier
 from pointsman.app.gate import Gate
 from pointsman.app.ports import Store
 from pointsman.app.tail import Tail
 from pointsman.errors import InvalidInput, PointsmanError, Unavailable
+from pointsman.wire.hooks.sender import HttpSender
 from pointsman.wire.native.api import NativeApi
 from pointsman.wire.native.hot import hot_protocol
 
@@ -44,7 +47,13 @@ class Service:
         self.tail = Tail(store)
         self.gate = Gate(self.app, self.tail)
         self.native = NativeApi(self.app, self.tail, self.gate)
+        self.checkpoints = checkpoints.keeper(self.app)
+        self.courier = Courier(self.app, self.tail, HttpSender())
+        self.applier = Applier(self.app, self.tail)
         self.tail.start()
+        self.applier.start()
+        self.courier.start()
+        self.checkpoints.start()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,6 +79,9 @@ class Service:
 
     def close(self) -> None:
         """Stop every thread and close the store."""
+        self.checkpoints.stop()
+        self.courier.stop()
+        self.applier.stop()
         self.native.close()
         self.tail.stop()
         self.store.close()

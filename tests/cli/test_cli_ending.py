@@ -52,7 +52,7 @@ class TestErrors:
         assert "Use one of curly" in ran.err
 
     def test_as_json(self, cli: Cli) -> None:
-        ran = cli.run("promote", "x:9", "production", "--json")
+        ran = cli.run("promote", "x:9", "deployment", "--json")
         assert (ran.code, ran.out) == (4, "")
         assert ran.error["code"] == "version_not_found"
         assert set(ran.error) == {"code", "message", "hint", "field", "reasons", "details"}
@@ -98,12 +98,13 @@ class TestErrors:
         ran = cli.run("doctor")
         assert ran.code == 1
         assert "x: its newest version is 7 in the store, but 1 by the journal." in ran.out
-        assert ran.out.endswith(", 0 aliases, 0 tags, 0 keys. 1 finding.\n")
+        assert ", 0 aliases, 0 tags, 0 keys, " in ran.out
+        assert ran.out.endswith(". 1 finding.\n")
         assert "Checked 3 entries, 1 artifact, 1 version, " in ran.out
         assert cli.run("doctor", "--json").json["healthy"] is False
 
     def test_findings_are_sentences(self, cli: Cli, tmp_path: Path) -> None:
-        cli("promote", "x:1", "production", "-m", "go")
+        cli("promote", "x:1", "deployment", "-m", "go")
         cli("tag", "set", "x:1", "note=b")
         cli("key", "create", "k")
         with SqlitePlace(tmp_path / "data").raw() as raw:
@@ -113,7 +114,7 @@ class TestErrors:
             raw.execute("UPDATE artifact SET archived_at = 5")
         told = cli.run("doctor").out
         for sentence in (
-            "x@production: the revision of the alias is 9 in the store, but 1 by the journal; ",
+            "x@deployment: the revision of the alias is 9 in the store, but 1 by the journal; ",
             "the time of the alias is 1970-01-01",
             "the mover of the alias is “eve” in the store, but “",
             "x: its tags: 'note' of version 1 is “it is 3 in the store, yes” in the store, "
@@ -278,10 +279,10 @@ class TestTerminals:
     def test_nothing_that_users_wrote_steers_the_terminal(self, cli: Cli) -> None:
         bad = f"{ESCAPE}]0;title\x07{ESCAPE}[2J\u202e\x9b31m[bold red]"
         cli.publish("bad", f"{bad}\n{{{{ name }}}}", "-m", bad, "--tag", f"a={bad}")
-        cli("promote", "bad", "production", "-m", bad)
+        cli("promote", "bad", "deployment", "-m", bad)
         cli("tag", "set", "bad", f"a={bad}")
         for arguments in (
-            ("show", "bad@production"),
+            ("show", "bad@deployment"),
             ("show", "bad", "--raw"),
             ("show", "bad", "--prompt"),
             ("list",),
@@ -289,7 +290,7 @@ class TestTerminals:
             ("history",),
             ("alias", "list", "bad"),
             ("diff", "x", "bad"),
-            ("at", "now", "bad@production"),
+            ("at", "now", "bad@deployment"),
             ("tag", "list", "bad:1"),
         ):
             shown = on_a_terminal(cli, *arguments)

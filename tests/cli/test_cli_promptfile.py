@@ -56,7 +56,7 @@ messages = st.one_of(
         {"placeholder": st.sampled_from(["turns", "history", "ä.b-c"])},
         optional={"optional": st.booleans()},
     ),
-    st.fixed_dictionaries({"include": st.sampled_from(["greeting:3", "a/b@production", "x y"])}),
+    st.fixed_dictionaries({"include": st.sampled_from(["greeting:3", "a/b@deployment", "x y"])}),
 )
 types = ["string", "number", "integer", "boolean", "null", "object", "array", "any"]
 schemas = st.one_of(

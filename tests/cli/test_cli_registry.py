@@ -92,7 +92,7 @@ class TestPublish:
         assert {one["publishes"] for one in plan} == {1}
         assert cli.run("list", cli.folder, "--json").json["items"] == []
 
-        ran = cli("publish", folder, "-m", "all", "--alias", "production")
+        ran = cli("publish", folder, "-m", "all", "--alias", "deployment")
         assert "6 published, 0 unchanged." in ran.out
         assert "README.md is left out" in ran.err
         listed = cli.json("list", cli.folder, "--kind", "prompt")["items"]
@@ -153,10 +153,10 @@ class TestReading:
             '{{role "user"}}\n{{ question }}\n'
         )
         cli("publish", "-", "--name", name, "--tag", "a=b", "-m", "first", stdin=file)
-        cli("promote", f"{name}:1", "production", "-m", "go")
-        shown = cli("show", f"{name}@production").out
+        cli("promote", f"{name}:1", "deployment", "-m", "go")
+        shown = cli("show", f"{name}@deployment").out
         assert shown.startswith(f"{name}:1\n")
-        for told in ("first", "a=b", "production", "go (revision 1, release", "mood?: string",
+        for told in ("first", "a=b", "deployment", "go (revision 1, release", "mood?: string",
                      "question: string", "gpt-4o", "[system]\nBe {{ mood }}.\n",
                      "[messages: turns (optional)]\n[user]\n{{ question }}\n"):  # fmt: skip
             assert told in shown, told
@@ -179,7 +179,7 @@ class TestReading:
 
     def test_list(self, cli: Cli) -> None:
         for name in ("a", "b", "c"):
-            cli.publish(cli.name(name), f"text of {name}", "--alias", "production")
+            cli.publish(cli.name(name), f"text of {name}", "--alias", "deployment")
         cli("tag", "set", cli.name("b"), "team=support", "note=a = b")
         assert cli.json("tag", "list", cli.name("b"))["tags"] == {
             "team": "support",
@@ -188,12 +188,12 @@ class TestReading:
         found = cli.json("list", cli.folder, "--tags", "team = support")["items"]
         assert [one["name"] for one in found] == [cli.name("b")]
         assert cli.json("list", cli.folder, "--text", "of c")["items"][0]["name"] == cli.name("c")
-        assert cli.json("list", cli.folder, "--without-alias", "production")["items"] == []
+        assert cli.json("list", cli.folder, "--without-alias", "deployment")["items"] == []
         assert cli.json("list", cli.folder, "--until", "1h ago")["items"] == []
         assert len(cli.json("list", cli.folder, "--since", "1h ago")["items"]) == 3
         table = cli("list", cli.folder).out.splitlines()
         assert table[0].split() == ["NAME", "NEWEST", "ALIASES", "TAGS", "UPDATED"]
-        assert "production → 1" in table[1]
+        assert "deployment → 1" in table[1]
 
         page = cli.run("list", cli.folder, "--limit", 2)
         cursor = page.err.split("--cursor ")[1].split(",")[0]
@@ -268,54 +268,54 @@ class TestMoving:
         name = cli.name("x")
         cli.publish(name, "one")
         cli.publish(name, "two")
-        first = cli("promote", f"{name}:1", "production", "-m", "go live")
-        assert f"{name}@production: nothing → version 1 (revision 1)" in first.out
-        second = cli.json("promote", name, "production", "--reason", "better")["release"]
+        first = cli("promote", f"{name}:1", "deployment", "-m", "go live")
+        assert f"{name}@deployment: nothing → version 1 (revision 1)" in first.out
+        second = cli.json("promote", name, "deployment", "--reason", "better")["release"]
         assert second["reason"] == "better"
         assert second["moves"][0]["to"]["version"] == 2
-        again = cli("promote", f"{name}:2", "production")
-        assert again.out == "production is already there; nothing recorded.\n"
-        assert cli.json("promote", f"{name}:2", "production") == {"release": None}
+        again = cli("promote", f"{name}:2", "deployment")
+        assert again.out == "deployment is already there; nothing recorded.\n"
+        assert cli.json("promote", f"{name}:2", "deployment") == {"release": None}
 
-        stale = cli.run("promote", f"{name}:1", "production", "--if-revision", "1")
+        stale = cli.run("promote", f"{name}:1", "deployment", "--if-revision", "1")
         assert stale.code == 3
-        back = cli("rollback", f"{name}@production", "-m", "worse after all")
-        assert f"{name}@production: version 2 → version 1 (revision 3)" in back.out
+        back = cli("rollback", f"{name}@deployment", "-m", "worse after all")
+        assert f"{name}@deployment: version 2 → version 1 (revision 3)" in back.out
         assert f"undoing release {second['number']}: worse after all" in back.out
-        assert cli("show", f"{name}@production", "--raw").out == "one"
+        assert cli("show", f"{name}@deployment", "--raw").out == "one"
 
     def test_several_at_once(self, cli: Cli) -> None:
         a, b = cli.name("a"), cli.name("b")
         cli.publish(a, "one")
         cli.publish(a, "two", "--alias", "staging")
         cli.publish(b, "one")
-        moves = [f"{a}@staging@production", f"{b}@production", f"{a}:1@canary"]
+        moves = [f"{a}@staging@deployment", f"{b}@deployment", f"{a}:1@canary"]
         release = cli.json("release", *moves, "-m", "together")["release"]
         to = [(m["name"], m["alias"], m["to"]["version"]) for m in release["moves"]]
-        assert to == [(a, "production", 2), (b, "production", 1), (a, "canary", 1)]
+        assert to == [(a, "deployment", 2), (b, "deployment", 1), (a, "canary", 1)]
         done = cli("release", *moves)
         assert done.out == "All of them are already there; nothing recorded.\n"
         undone = cli("rollback", "--release", release["number"], "-m", "no")
         assert undone.out.count("→ nothing") == 3
         # All or none.
-        assert cli.run("release", f"{a}:1@production", f"{b}:9@production").code == 4
+        assert cli.run("release", f"{a}:1@deployment", f"{b}:9@deployment").code == 4
         assert cli.json("alias", "list", a)["aliases"][0]["name"] == "staging"
 
     def test_aliases(self, cli: Cli) -> None:
         name = cli.name("x")
         for text in ("one", "two"):
             cli.publish(name, text)
-        cli("alias", "set", f"{name}@production", "v1", "-m", "go")
-        split = cli("alias", "set", f"{name}@production", "1=90", "2=10", "-m", "try")
+        cli("alias", "set", f"{name}@deployment", "v1", "-m", "go")
+        split = cli("alias", "set", f"{name}@deployment", "1=90", "2=10", "-m", "try")
         assert "version 1 → split 1 (90), 2 (10)" in split.out
         assert "split 1 (90), 2 (10)" in cli("alias", "list", name).out
-        assert "1 (90), 2 (10)" in cli("show", f"{name}@production").out
-        release = cli.json("release", f"{name}@production@copy")["release"]
+        assert "1 (90), 2 (10)" in cli("show", f"{name}@deployment").out
+        release = cli.json("release", f"{name}@deployment@copy")["release"]
         assert [arm["weight"] for arm in release["moves"][0]["to"]["split"]] == [90, 10]
         cli("alias", "delete", f"{name}@copy", "-m", "no")
         assert cli.run("alias", "delete", f"{name}@copy").code in (0, 4)
         aliases = cli.json("alias", "list", name)["aliases"]
-        assert [one["name"] for one in aliases] == ["production"]
+        assert [one["name"] for one in aliases] == ["deployment"]
 
     @pytest.mark.parametrize(
         "arguments",
@@ -395,19 +395,19 @@ class TestLookingBack:
     def test_history(self, cli: Cli) -> None:
         name = cli.name("x")
         cli.publish(name, "one", "-m", "first")
-        cli("promote", name, "production", "-m", "go")
+        cli("promote", name, "deployment", "-m", "go")
         cli("tag", "set", name, "a=b")
         cli("tag", "delete", name, "a")
         rows = cli("history", name).out
         for told in (
             f"{name} created",
             f"{name}:1 published: first",
-            f"{name}@production: nothing → 1: go",
+            f"{name}@deployment: nothing → 1: go",
             f"{name} tagged a=b",
             f"{name} no longer tagged a",
         ):
             assert told in rows, told
-        moves = cli.json("history", f"{name}@production")["items"]
+        moves = cli.json("history", f"{name}@deployment")["items"]
         assert [one["type"] for one in moves] == ["alias.moved"]
         types = cli.json("history", name, "--type", "tag.set", "--type", "tag.deleted")["items"]
         assert [one["type"] for one in types] == ["tag.deleted", "tag.set"]
@@ -418,21 +418,21 @@ class TestLookingBack:
         name = cli.name("x")
         cli.publish(name, "one")
         cli.publish(name, "two")
-        cli("promote", f"{name}:1", "production", "-m", "go live")
-        moved = cli.json("promote", f"{name}:2", "production", "-m", "better")["release"]["at"]
-        before = cli.json("history", f"{name}@production")["items"][1]["at"]
+        cli("promote", f"{name}:1", "deployment", "-m", "go live")
+        moved = cli.json("promote", f"{name}:2", "deployment", "-m", "better")["release"]["at"]
+        before = cli.json("history", f"{name}@deployment")["items"][1]["at"]
 
-        shown = cli("at", before, f"{name}@production").out
-        assert f"{name}@production at " in shown
+        shown = cli("at", before, f"{name}@deployment").out
+        assert f"{name}@deployment at " in shown
         assert ": version 1\n" in shown
         assert "go live" in shown
         assert "better" not in shown
-        assert cli.json("at", moved, f"{name}@production")["version"] == 2
+        assert cli.json("at", moved, f"{name}@deployment")["version"] == 2
         assert cli.json("at", "now", name)["version"] == 2
-        assert cli.run("at", "1h ago", f"{name}@production").code == 4
+        assert cli.run("at", "1h ago", f"{name}@deployment").code == 4
 
         changed = cli.json("changed", "--since", before, "--until", moved)["differences"]
-        assert [(one["name"], one["alias"]) for one in changed] == [(name, "production")]
+        assert [(one["name"], one["alias"]) for one in changed] == [(name, "deployment")]
         assert "version 1" in cli("changed", "--since", before).out
         assert "Nothing changed." in cli("changed", "--since", "1h ago", "--until", "1h ago").out
 
@@ -440,12 +440,12 @@ class TestLookingBack:
 class TestTakingAlong:
     def test_export_and_publish_again(self, cli: Cli, tmp_path: Path) -> None:
         a, b = cli.name("a"), cli.name("b/deep")
-        cli.publish(a, "---\nmetadata:\n  owner: ana\n---\nHello\n\n\n", "--alias", "production")
+        cli.publish(a, "---\nmetadata:\n  owner: ana\n---\nHello\n\n\n", "--alias", "deployment")
         cli.publish(a, "newer")
         cli.publish(b, '{{role "system"}}\nBe kind.\n')
         cli.publish(cli.name("split"), "x")
         cli.publish(cli.name("split"), "y")
-        cli("alias", "set", f"{cli.name('split')}@production", "1=1", "2=1")
+        cli("alias", "set", f"{cli.name('split')}@deployment", "1=1", "2=1")
         cli("publish", "-", "--kind", "suite", "--name", a, stdin='{"rows": [1]}')
 
         told = cli.json("export", "--folder", tmp_path / "newest")
@@ -459,8 +459,8 @@ class TestTakingAlong:
         plan = cli.json("publish", tmp_path / "newest", "--dry-run")["plan"]
         assert {one["publishes"] for one in plan} == {None}
 
-        ran = cli("export", "--folder", tmp_path / "live", "--alias", "production")
-        assert f"{cli.name('split')} is left out: production is a split" in ran.err
+        ran = cli("export", "--folder", tmp_path / "live", "--alias", "deployment")
+        assert f"{cli.name('split')} is left out: deployment is a split" in ran.err
         file = (tmp_path / "live" / f"{a}.prompt").read_text()
         assert file == "---\nmetadata:\n  owner: ana\n---\nHello\n\n\n"
         assert not (tmp_path / "live" / f"{b}.prompt").exists()
@@ -499,14 +499,14 @@ class TestTakingAlong:
         from pointsman.sdk.snapshot import load
 
         name = cli.name("x")
-        cli.publish(name, "one", "--alias", "production")
+        cli.publish(name, "one", "--alias", "deployment")
         cli.publish(name, "two")
         cli("alias", "set", f"{name}@split", "1=1", "2=1")
         path = tmp_path / "prompts.bundle"
-        cli("bundle", f"{name}@production", f"{name}@split", "-o", path)
+        cli("bundle", f"{name}@deployment", f"{name}@split", "-o", path)
         loaded = load(path, "bundle")
         assert not loaded.damaged
-        assert {f"{name}@production", f"{name}@split"} <= set(loaded.answers)
+        assert {f"{name}@deployment", f"{name}@split"} <= set(loaded.answers)
         assert cli.run("bundle", name, "-o", path / "x").code == 5
 
     def test_doctor(self, cli: Cli) -> None:

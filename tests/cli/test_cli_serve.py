@@ -216,7 +216,7 @@ def test_keys(start: Start) -> None:
     table = cli("key", "list").out
     first_admin = next(line for line in table.splitlines() if "first admin" in line)
     cells = re.split(r"\s{2,}", first_admin)
-    assert (len(cells), cells[3]) == (6, "never")
+    assert (len(cells), cells[4]) == (7, "never")
     assert "my app" in table
     assert secret not in table
 

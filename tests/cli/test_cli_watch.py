@@ -48,17 +48,17 @@ def test_what_happens_is_told(
         cli = Cli(POINTSMAN_URL=server.url, POINTSMAN_API_KEY=server.key)
     cli.publish("x", "one")
     everything = watch(cli, "--json", "--after", "0")
-    moves = watch(cli, "x@production", "--type", "alias.moved", "--after", "0")
+    moves = watch(cli, "x@deployment", "--type", "alias.moved", "--after", "0")
     head = len(cli("export").out.splitlines())
     assert [json.loads(line)["seq"] for line in read(everything, head)] == [*range(1, head + 1)]
 
-    cli.publish("y", "other", "--alias", "production")
-    cli("promote", "x:1", "production", "-m", "go")
+    cli.publish("y", "other", "--alias", "deployment")
+    cli("promote", "x:1", "deployment", "-m", "go")
     entries: list[Any] = [json.loads(line) for line in read(everything, 4)]
     assert [one["seq"] for one in entries] == [*range(head + 1, head + 5)]
     assert entries[-1]["data"]["reason"] == "go"
     (line,) = read(moves, 1)
-    assert "x@production: nothing → 1: go" in line
+    assert "x@deployment: nothing → 1: go" in line
     assert line.startswith(str(head + 4))
 
 
@@ -78,11 +78,11 @@ def test_it_goes_on_where_it_was_when_the_server_comes_back(
 def test_what_is_not_there_yet_is_told(tmp_path: Path, watch: Watch) -> None:
     cli = Cli(POINTSMAN_DATA=str(tmp_path / "data"))
     cli.publish("x", "one")
-    nothing, alias = watch(cli, "y"), watch(cli, "x@production")
+    nothing, alias = watch(cli, "y"), watch(cli, "x@deployment")
     assert nothing.stderr is not None
     assert alias.stderr is not None
     assert nothing.stderr.readline() == "There is no prompt 'y' yet; waiting for it.\n"
-    assert alias.stderr.readline() == "x has no alias 'production' yet; waiting for it.\n"
+    assert alias.stderr.readline() == "x has no alias 'deployment' yet; waiting for it.\n"
     cli.publish("y", "one")
     assert "y created" in read(nothing, 1)[0]
 

@@ -327,7 +327,7 @@ def test_a_lost_answer_to_the_commit_leaves_the_outcome_unknown(
         once = Once("the-key", "the-request")
 
         def attempt() -> Published:
-            wanted = Publish("a", {"template": "x"}, aliases=["production"])
+            wanted = Publish("a", {"template": "x"}, aliases=["deployment"])
             return app.write(caller, lambda work: publish(work, wanted), once, Published)
 
         proxy.lose_answer_to = b"COMMIT\x00"

@@ -103,7 +103,7 @@ def test_who_comes_while_changes_are_made_shares_their_commit(store: Store) -> N
 
 def test_projects_are_locked_in_their_order(store: Store) -> None:
     """Who comes late for a project that should have been locked earlier waits."""
-    second = store.write(PROJECT, lambda tx: tx.add_project("second", "2" * 32, 1)).id  # type: ignore[attr-defined]  # the records have it
+    second = store.write(PROJECT, lambda tx: tx.add_project("second", "2" * 32, 1)).id
     commits: list[list[int]] = []
     store.on_commit(lambda appended: commits.append([project for project, _ in appended]))
     busy, free, answers = threading.Event(), threading.Event(), Answers()

@@ -289,7 +289,7 @@ def test_what_each_role_may_change(
     if what == "revoke key":
         app.write(
             caller(),
-            lambda w: keys._add(w, "pm_aaaaaaaaaa_" + "A" * 43, "first", "viewer", None),
+            lambda w: keys._add(w, "pm_aaaaaaaaaa_" + "A" * 43, keys.Wanted("first", "viewer")),
         )
     if what == "tombstone":
         registry.delete_alias("x@two")

@@ -109,7 +109,7 @@ def prepare(api: Api) -> None:
     """Two versions for the movers to choose from, and what they leave alone."""
     api.publish(NAME, "one")
     api.publish(NAME, "two")
-    api.publish(STILL, "still", aliases=["production"])
+    api.publish(STILL, "still", aliases=["deployment"])
     api.publish(STILL, "water")
 
 

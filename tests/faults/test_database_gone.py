@@ -67,7 +67,7 @@ def test_reads_from_memory_go_on_and_the_rest_comes_back_by_itself(
     with ServerProcess(database=database.url, settings=heartbeat) as server:
         prepare(server)
         _, unused = server.make_key("viewer")
-        read = server.get(f"/resolve/{STILL}@production")
+        read = server.get(f"/resolve/{STILL}@deployment")
         first = server.head()
         with Listener(server) as listener:
             for run in range(RUNS):
@@ -88,14 +88,14 @@ def test_reads_from_memory_go_on_and_the_rest_comes_back_by_itself(
         with Listener(server, last_event_id=first) as listener:
             again = listener.until(last) if last - first <= 10_000 else events
         assert [event.data for event in again] == [event.data for event in events]
-        server.move(STILL, "production", 2)
-        assert server.get(f"/resolve/{STILL}@production").json["version"] == 2
+        server.move(STILL, "deployment", 2)
+        assert server.get(f"/resolve/{STILL}@deployment").json["version"] == 2
         assert server.get("/me", key=unused).status == 200
 
 
 def _check_while_gone(server: Api, known: bytes, unused: str) -> None:
     for _ in range(3):
-        answer = server.get(f"/resolve/{STILL}@production")
+        answer = server.get(f"/resolve/{STILL}@deployment")
         assert (answer.status, answer.body) == (200, known)
     assert server.get("//healthz").status == 200
     assert server.get("//metrics").status == 200
@@ -108,7 +108,7 @@ def _check_while_gone(server: Api, known: bytes, unused: str) -> None:
         server.get("//readyz"),
         server.get("/me", key=unused),
         server.get("/watch", query={"after": 0}),
-        server.put(place(STILL, "aliases", "production"), move),
+        server.put(place(STILL, "aliases", "deployment"), move),
         server.post("/versions", {"name": NAME, "content": "three"}),
     ):
         assert (answer.status, answer.code) == (503, "database_unreachable"), answer

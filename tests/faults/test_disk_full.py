@@ -52,7 +52,7 @@ def test_writes_are_refused_while_the_disk_is_full_and_come_back_by_themselves(
                 filler = _fill(disk)
                 eventually(lambda: record.refused.total() > 50, "a refused write")
                 assert set(record.refused) == {(503, "disk_full")}
-                for path in (f"/resolve/{STILL}@production", place(NAME), "/journal", "/me"):
+                for path in (f"/resolve/{STILL}@deployment", place(NAME), "/journal", "/me"):
                     answer = server.get(path)
                     assert answer.status == 200, answer
                 assert server.get("//readyz").status == 200
@@ -75,10 +75,10 @@ def test_a_change_that_does_not_fit_leaves_nothing_behind(disk: Path) -> None:
             assert answer.json["hint"]
             assert server.head() == head
             assert server.get(place("too/large")).status == 404
-        server.move(STILL, "production", 2)
+        server.move(STILL, "deployment", 2)
         assert server.get("/doctor").json["findings"] == []
     with ServerProcess(data=disk / "data") as server:
-        assert server.get(f"/resolve/{STILL}@production").json["version"] == 2
+        assert server.get(f"/resolve/{STILL}@deployment").json["version"] == 2
         assert server.get("/doctor").json["findings"] == []
 
 

@@ -159,5 +159,5 @@ def test_what_a_tombstone_removes_is_not_left_on_the_disk(tmp_path: Path) -> Non
 
 def test_who_has_no_key_gets_the_first_version_of_a_split() -> None:
     split = Target(split=(Arm(3, 1), Arm(7, 9_999)))
-    assert {split.pick("", f"prompt:{n}@production") for n in range(100)} == {3}
-    assert {split.pick(f"user-{n}", "prompt:x@production") for n in range(100)} == {7}
+    assert {split.pick("", f"prompt:{n}@deployment") for n in range(100)} == {3}
+    assert {split.pick(f"user-{n}", "prompt:x@deployment") for n in range(100)} == {7}

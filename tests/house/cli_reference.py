@@ -12,7 +12,7 @@ import click
 from pointsman.cli.program import pointsman
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md"
-COMMON = {"--help", "--json", "--url", "--key", "--data", "--database"}
+COMMON = {"--help", "--json", "--url", "--key", "--project", "--data", "--database"}
 _HEAD = """\
 # The command line
 
@@ -21,6 +21,7 @@ Made from the commands' own help (`make reference`).
 Every command takes `--json`, for output that programs read, and `--help`. Where the registry
 is: `--url` and `--key` for a server, `--data` for a folder on this machine, `--database` for a
 PostgreSQL database; without them the environment says (see [settings](settings.md)).
+`--project` names the project, where the key is for several.
 """
 _WIDTH = 96
 

@@ -23,7 +23,7 @@ from house import cli_reference
 from house.source_tree import documents
 from pointsman.cli.program import pointsman
 
-COMMON = {"--help", "--json", "--url", "--key", "--data", "--database"}
+COMMON = {"--help", "--json", "--url", "--key", "--project", "--data", "--database"}
 
 
 class Command(NamedTuple):

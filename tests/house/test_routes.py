@@ -21,7 +21,8 @@ def _named(route: Route) -> str:
 @pytest.mark.parametrize("route", ALL, ids=_named)
 def test_every_route_asks_for_a_verb(route: Route) -> None:
     assert route.verb in get_args(Verb)
-    assert (route.verb == "read") <= (route.method == "GET")
+    assert (route.verb == "read" and not route.own) <= (route.method == "GET")
+    assert route.open <= route.own
 
 
 @pytest.mark.parametrize("route", ALL, ids=_named)

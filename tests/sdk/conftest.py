@@ -13,7 +13,7 @@ from pointsman.sdk.client import Client
 from pointsman.sdk.testing import FakeRegistry
 from sdk.stub_server import StubServer
 
-REPLY = "support/reply@production"
+REPLY = "support/reply@deployment"
 MakeClient = Callable[..., Client]
 
 
@@ -29,9 +29,9 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def registry() -> FakeRegistry:
-    """A registry with two versions of one prompt, the first of them in production."""
+    """A registry with two versions of one prompt, the first of them in deployment."""
     registry = FakeRegistry()
-    registry.publish("support/reply", "One for {{ name }}", aliases=["production"])
+    registry.publish("support/reply", "One for {{ name }}", aliases=["deployment"])
     registry.publish("support/reply", "Two for {{ name }}")
     registry.publish("support/other", "Other")
     return registry

@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def resolution(
-    selector: str = "support/reply@production",
+    selector: str = "support/reply@deployment",
     version: int = 1,
     *,
     revision: int = 1,

@@ -273,10 +273,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._page(200, b'{"status": "ok", "items": [1, 2, 3]}', "application/json")
 
     def _broken_json(self) -> None:
-        self._page(200, b'{"selector": "support/reply@production", "kin', "application/json")
+        self._page(200, b'{"selector": "support/reply@deployment", "kin', "application/json")
 
     def _tampered(self) -> None:
-        resolution = to_plain(self.stub.registry.resolve("support/reply@production"))
+        resolution = to_plain(self.stub.registry.resolve("support/reply@deployment"))
         resolution["content"]["template"] = "Something else, {{ name }}"
         self._page(200, json.dumps(resolution).encode(), "application/json")
 

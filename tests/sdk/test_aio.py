@@ -41,7 +41,7 @@ async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
 def test_it_reads_and_follows(server: StubServer, registry: FakeRegistry) -> None:
     async def body(client: AsyncClient) -> None:
         assert (await client.get(REPLY)).render(name="Ada") == "One for Ada"
-        registry.promote("support/reply:2", "production")
+        registry.promote("support/reply:2", "deployment")
 
         async def moved() -> bool:
             return (await client.get(REPLY)).version == 2
@@ -94,7 +94,7 @@ def test_a_read_can_be_cancelled(server: StubServer) -> None:
 def test_it_manages(server: StubServer) -> None:
     async def body(client: AsyncClient) -> None:
         assert (await client.get(REPLY)).version == 1
-        published = await client.publish("support/reply", "Three", aliases=["production"])
+        published = await client.publish("support/reply", "Three", aliases=["deployment"])
         assert published.version.number == 3
         assert (await client.get(REPLY)).version == 3
         assert (await client.resolve(REPLY)).version == 3

@@ -11,7 +11,7 @@ from pointsman.sdk.cache import MAX_TRACKED, Cache
 from pointsman.sdk.knowledge import Fact, Pace
 from sdk.making import answer, resolution
 
-REPLY = "support/reply@production"
+REPLY = "support/reply@deployment"
 PACE = Pace()
 
 
@@ -45,7 +45,7 @@ def followed(cache: Cache, clock: Clock) -> Cache:
     return cache
 
 
-def moved(seq: int, name: str = "support/reply", alias: str = "production") -> Fact:
+def moved(seq: int, name: str = "support/reply", alias: str = "deployment") -> Fact:
     return Fact(seq, "alias.moved", "prompt", name, alias)
 
 
@@ -102,7 +102,7 @@ def test_a_move_makes_it_due_and_an_answer_from_before_does_not_do(
         Fact(11, "version.published", "prompt", "support/reply", version=2),
         Fact(11, "version.tombstoned", "prompt", "support/reply", version=2),
         Fact(11, "tag.set", "prompt", "support/reply", version=2),
-        Fact(11, "alias.moved", "model", "support/reply", "production"),
+        Fact(11, "alias.moved", "model", "support/reply", "deployment"),
         Fact(11, "key.created"),
     ],
 )

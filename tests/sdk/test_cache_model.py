@@ -19,7 +19,7 @@ from pointsman.sdk.cache import Cache
 from pointsman.sdk.knowledge import Answer, Fact
 from sdk.making import answer, resolution
 
-REPLY = "support/reply@production"
+REPLY = "support/reply@deployment"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class World(RuleBasedStateMachine):
             line = self.journal[self.told]
             self.told += 1
             name = "support/reply" if line.ours else "other"
-            self.cache.heard(Fact(self.told, "alias.moved", "prompt", name, "production"))
+            self.cache.heard(Fact(self.told, "alias.moved", "prompt", name, "deployment"))
 
     @rule()
     def lose_the_stream(self) -> None:

@@ -34,7 +34,7 @@ def version(client: Client, selector: str = REPLY) -> int:
 def test_reads_a_prompt(make_client: MakeClient) -> None:
     prompt = make_client().get(REPLY)
     assert prompt.render(name="Ada") == "One for Ada"
-    assert (prompt.name, prompt.version, prompt.why.alias) == ("support/reply", 1, "production")
+    assert (prompt.name, prompt.version, prompt.why.alias) == ("support/reply", 1, "deployment")
 
 
 def test_a_prompt_that_is_held_is_asked_for_once(
@@ -42,9 +42,9 @@ def test_a_prompt_that_is_held_is_asked_for_once(
 ) -> None:
     client = make_client()
     assert client.get(REPLY) is client.get(REPLY)
-    assert client.get("prompts:/support/reply@production") is client.get(REPLY)
+    assert client.get("prompts:/support/reply@deployment") is client.get(REPLY)
     asked = [line for line in server.requests if "resolve" in line]
-    assert asked == ["GET /api/v1/resolve/support%2Freply%40production"]
+    assert asked == ["GET /api/v1/resolve/support%2Freply%40deployment"]
 
 
 def test_a_move_arrives_by_itself(
@@ -53,7 +53,7 @@ def test_a_move_arrives_by_itself(
     client = make_client()
     assert version(client) == 1
     eventually(lambda: client.status().connected)
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     eventually(lambda: version(client) == 2)
     registry.rollback(REPLY)
     eventually(lambda: version(client) == 1)
@@ -65,7 +65,7 @@ def test_without_a_stream_it_looks_at_intervals(
 ) -> None:
     client = make_client(follow=False, refresh=0.05)
     assert version(client) == 1
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     eventually(lambda: version(client) == 2)
     assert not client.status().connected
     assert not any("watch" in line for line in server.requests)
@@ -74,19 +74,19 @@ def test_without_a_stream_it_looks_at_intervals(
 def test_an_includer_changes_with_what_it_includes(
     make_client: MakeClient, registry: FakeRegistry
 ) -> None:
-    registry.publish("tone", "Be kind.", aliases=["production"])
-    registry.publish("letter", "{{> tone@production }} Write.", aliases=["production"])
+    registry.publish("tone", "Be kind.", aliases=["deployment"])
+    registry.publish("letter", "{{> tone@deployment }} Write.", aliases=["deployment"])
     client = make_client()
-    assert client.get("letter@production").render() == "Be kind. Write."
+    assert client.get("letter@deployment").render() == "Be kind. Write."
     eventually(lambda: client.status().connected)
-    registry.publish("tone", "Be brief.", aliases=["production"])
-    eventually(lambda: client.get("letter@production").render() == "Be brief. Write.")
+    registry.publish("tone", "Be brief.", aliases=["deployment"])
+    eventually(lambda: client.get("letter@deployment").render() == "Be brief. Write.")
 
 
 def test_a_split_is_picked_by_key_here(
     make_client: MakeClient, registry: FakeRegistry, server: StubServer
 ) -> None:
-    registry.split("support/reply", "production", {1: 50, 2: 50})
+    registry.split("support/reply", "deployment", {1: 50, 2: 50})
     client = make_client()
     keys = [f"user {number}" for number in range(60)]
     picked = [client.get(REPLY, key=key).version for key in keys]
@@ -103,9 +103,9 @@ def test_a_split_comes_and_goes(make_client: MakeClient, registry: FakeRegistry)
     client = make_client()
     assert version(client) == 1
     eventually(lambda: client.status().connected)
-    registry.split("support/reply", "production", {1: 1, 2: 9999})
+    registry.split("support/reply", "deployment", {1: 1, 2: 9999})
     eventually(lambda: client.get(REPLY, key="somebody").version == 2)
-    registry.promote("support/reply:1", "production")
+    registry.promote("support/reply:1", "deployment")
     eventually(lambda: client.get(REPLY, key="somebody").version == 1)
 
 
@@ -173,7 +173,7 @@ def test_no_read_of_what_is_held_fails_or_changes(
         server.start()
     else:
         server.become("normal")
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     eventually(lambda: version(client) == 2)
     eventually(lambda: client.status().connected)
 
@@ -250,7 +250,7 @@ def test_it_recovers_after_a_restart_of_the_server(
     server.stop()
     eventually(lambda: not client.status().connected)
     assert isinstance(client.status().last_error, Unavailable)
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     server.start()
     eventually(lambda: version(client) == 2)
 
@@ -261,12 +261,12 @@ def test_a_restored_store_is_followed_back(
     client = make_client()
     eventually(lambda: version(client) == 1 and client.status().connected)
     for _ in range(5):
-        registry.promote("support/reply:2", "production")
-        registry.promote("support/reply:1", "production")
-    registry.promote("support/reply:2", "production")
+        registry.promote("support/reply:2", "deployment")
+        registry.promote("support/reply:1", "deployment")
+    registry.promote("support/reply:2", "deployment")
     eventually(lambda: version(client) == 2)
     backup = FakeRegistry()
-    backup.publish("support/reply", "One for {{ name }}", aliases=["production"])
+    backup.publish("support/reply", "One for {{ name }}", aliases=["deployment"])
     server.registry, server.epoch = backup, "2"
     server.break_connections()
     eventually(lambda: version(client) == 1)
@@ -295,13 +295,13 @@ def test_changes_are_told_and_bad_callbacks_survived(
         raise RuntimeError("a bug in the application")
 
     client.on_change(bad)
-    stop = client.on_change(heard.append, "prompts:/support/reply@production")
+    stop = client.on_change(heard.append, "prompts:/support/reply@deployment")
     client.on_change(others.append, "support/other")
     version(client)
     version(client, "support/other")
     eventually(lambda: client.status().connected)
     with caplog.at_level(logging.CRITICAL, "pointsman"):
-        registry.promote("support/reply:2", "production")
+        registry.promote("support/reply:2", "deployment")
         eventually(lambda: heard)
         registry.publish("support/other", "Other, better")
         eventually(lambda: others)
@@ -310,7 +310,7 @@ def test_changes_are_told_and_bad_callbacks_survived(
     assert isinstance(change.after, Prompt)
     assert (change.selector, change.before.version, change.after.version) == (REPLY, 1, 2)
     stop()
-    registry.promote("support/reply:1", "production")
+    registry.promote("support/reply:1", "deployment")
     eventually(lambda: version(client) == 1)
     registry.publish("support/other", "Other, best")
     eventually(lambda: len(others) == 2)
@@ -320,9 +320,9 @@ def test_changes_are_told_and_bad_callbacks_survived(
 def test_ones_own_writes_are_read_at_once(make_client: MakeClient) -> None:
     client = make_client(follow=False)
     assert version(client) == 1
-    client.promote("support/reply:2", "production", reason="better")
+    client.promote("support/reply:2", "deployment", reason="better")
     assert version(client) == 2
-    client.publish("support/reply", "Three for {{ name }}", aliases=["production"])
+    client.publish("support/reply", "Three for {{ name }}", aliases=["deployment"])
     assert version(client) == 3
     with pytest.raises(NotFound):
         client.get("support/new")
@@ -393,7 +393,7 @@ def test_threads_never_see_an_alias_go_back(
     for thread in threads:
         thread.start()
     for number in range(100):
-        registry.promote(f"support/reply:{2 - number % 2}", "production")
+        registry.promote(f"support/reply:{2 - number % 2}", "deployment")
     eventually(lambda: client.get(REPLY).why.revision == registry.resolve(REPLY).why.revision)
     done.set()
     for thread in threads:
@@ -426,7 +426,7 @@ def test_a_forked_child_follows_by_itself(
     os.read(told, 1)
     os.close(told)
     assert server.streams == 2, "the parent's stream is still its own"
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     eventually(lambda: version(client) == 2)

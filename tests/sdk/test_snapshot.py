@@ -190,10 +190,10 @@ def test_a_cold_start_with_the_registry_down(
     second = make_client(snapshot=path, preload=[REPLY], timeout=0.5)
     assert second.wait_ready(20)
     assert second.get(REPLY) == first
-    assert second.get("prompts:/support/reply@production").why == first.why
+    assert second.get("prompts:/support/reply@deployment").why == first.why
     status = second.status(REPLY)
     assert (status.source, status.stale) == ("disk", True)
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     server.start()
     eventually(lambda: second.get(REPLY).version == 2)
     assert second.status(REPLY).source == "network"
@@ -213,7 +213,7 @@ def test_a_cold_start_with_a_black_hole_does_not_wait(
 def test_what_was_on_disk_may_be_split(
     make_client: MakeClient, server: StubServer, registry: FakeRegistry, path: Path
 ) -> None:
-    registry.split("support/reply", "production", {1: 1, 2: 1})
+    registry.split("support/reply", "deployment", {1: 1, 2: 1})
     client = make_client(snapshot=path)
     picked = {key: client.get(REPLY, key=key).version for key in "abcdefgh"}
     client.close()
@@ -228,7 +228,7 @@ def test_changes_reach_the_file(
     client = make_client(snapshot=path)
     client.get(REPLY)
     eventually(lambda: client.status().connected)
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     eventually(lambda: _version_on_disk(path) == 2)
     registry.tombstone("support/reply:1")
     registry.delete_alias(REPLY)
@@ -267,7 +267,7 @@ def test_the_bundle_is_the_last_resort(
     registry.split("support/other", "half", {1: 1})
     bundle, path = tmp_path / "bundle.json", tmp_path / "snapshot.json"
     make_client().write_bundle(bundle, [REPLY, "support/reply:2"])
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     server.stop()
     client = make_client(bundle=bundle, snapshot=path)
     assert client.get(REPLY).version == 1
@@ -282,7 +282,7 @@ def test_the_bundle_is_the_last_resort(
 
 
 def test_a_bundle_of_resolutions(registry: FakeRegistry, tmp_path: Path) -> None:
-    registry.split("support/reply", "production", {1: 1, 2: 1})
+    registry.split("support/reply", "deployment", {1: 1, 2: 1})
     alias = registry.resolve(REPLY)
     arms = [registry.resolve(f"support/reply:{number}") for number in (1, 2)]
     path = tmp_path / "bundle.json"

@@ -69,9 +69,9 @@ def test_there_is_a_limit(line: bytes) -> None:
 def test_facts() -> None:
     fact = read_fact(
         '{"seq":121,"at":"2026-11-21T09:30:00.123456Z","type":"alias.moved","kind":"prompt",'
-        '"name":"support/reply","alias":"production","to":{"version":7},"revision":5}'
+        '"name":"support/reply","alias":"deployment","to":{"version":7},"revision":5}'
     )
-    assert fact == Fact(121, "alias.moved", "prompt", "support/reply", "production")
+    assert fact == Fact(121, "alias.moved", "prompt", "support/reply", "deployment")
     assert read_fact('{"seq": 1, "type": "later.invention"}') == Fact(1, "later.invention")
     assert read_hello('{"seq": 120, "epoch": "1", "store": "ab"}') == (120, "ab.1")
 

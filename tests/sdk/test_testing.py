@@ -16,13 +16,13 @@ from pointsman.sdk.fakes import FakeClient
 from pointsman.sdk.reader import Change
 from pointsman.sdk.testing import FakeRegistry
 
-REPLY = "support/reply@production"
+REPLY = "support/reply@deployment"
 
 
 @pytest.fixture
 def registry() -> FakeRegistry:
     registry = FakeRegistry()
-    registry.publish("support/reply", "One", aliases=["production"])
+    registry.publish("support/reply", "One", aliases=["deployment"])
     registry.publish("support/reply", "Two")
     return registry
 
@@ -45,8 +45,8 @@ def test_parameters_have_the_names_of_the_client(theirs: type, ours: type) -> No
 
 def test_rolling_back_twice_goes_back_two_releases(registry: FakeRegistry) -> None:
     client = registry.client()
-    registry.promote("support/reply:2", "production")
-    registry.publish("support/reply", "Three", aliases=["production"])
+    registry.promote("support/reply:2", "deployment")
+    registry.publish("support/reply", "Three", aliases=["deployment"])
     registry.rollback(REPLY)
     assert client.get(REPLY).version == 2
     registry.rollback(REPLY)
@@ -57,7 +57,7 @@ def test_rolling_back_twice_goes_back_two_releases(registry: FakeRegistry) -> No
 
 def test_promoting_what_is_there_already_does_nothing(registry: FakeRegistry) -> None:
     before = len(registry.journal)
-    assert registry.promote("support/reply:1", "production") is None
+    assert registry.promote("support/reply:1", "deployment") is None
     assert len(registry.journal) == before
     registry.promote(REPLY, "staging")
     assert registry.resolve("support/reply@staging").version == 1
@@ -68,14 +68,14 @@ def test_errors_are_the_real_ones(registry: FakeRegistry) -> None:
     with pytest.raises(NotFound):
         client.get("support/reply@staging")
     with pytest.raises(NotFound):
-        registry.promote("support/reply:9", "production")
+        registry.promote("support/reply:9", "deployment")
     with pytest.raises(InvalidContent):
         registry.publish("x", {"template": 5})
     registry.tombstone("support/reply:2", reason="personal data")
     with pytest.raises(Gone):
         client.get("support/reply:2")
     with pytest.raises(Gone):
-        registry.promote("support/reply:2", "production")
+        registry.promote("support/reply:2", "deployment")
 
 
 def test_what_was_deleted_is_told(registry: FakeRegistry) -> None:
@@ -94,7 +94,7 @@ def test_an_outage(registry: FakeRegistry) -> None:
     client = registry.client()
     client.get(REPLY)
     registry.fail()
-    registry.promote("support/reply:2", "production")
+    registry.promote("support/reply:2", "deployment")
     assert client.get(REPLY).version == 1
     assert client.get("support/reply:2", fallback=lambda: "x").version == 0
     with pytest.raises(Unavailable):
@@ -109,7 +109,7 @@ def test_an_outage(registry: FakeRegistry) -> None:
 
 
 def test_splits_and_includes(registry: FakeRegistry) -> None:
-    registry.split("support/reply", "production", {1: 1, 2: 1})
+    registry.split("support/reply", "deployment", {1: 1, 2: 1})
     registry.publish("letter", "{{> support/reply:2 }}!")
     with registry.client() as client:
         assert {client.get(REPLY, key=key).version for key in "abcdefgh"} == {1, 2}

@@ -11,8 +11,8 @@ from typing import Any
 from serving import place
 
 NAME = "bad/input"
-"""A prompt with two versions, the second of which is in production, at revision 1."""
-ALIAS = place(NAME, "aliases", "production")
+"""A prompt with two versions, the second of which is in deployment, at revision 1."""
+ALIAS = place(NAME, "aliases", "deployment")
 
 
 @dataclass(frozen=True)

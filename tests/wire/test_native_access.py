@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,22 +14,42 @@ from pointsman.core.access import ROLES
 from pointsman.wire.native.route import Route
 from pointsman.wire.native.routes import RESOLVE, ROUTES
 from serving import Api, Listener, ServerProcess
+from wire.permissions import PERMISSIONS, RIGHT_BODIES
 
 NAME = "access/reply"
-_NEEDED = {"read": "viewer", "write": "editor", "move": "releaser", "admin": "admin"}
+ALL = [RESOLVE, *ROUTES]
+_VERBS = {
+    "viewer": "read",
+    "reviewer": "approve",
+    "admin": "admin",
+    "installation": "admin",
+    "anyone": "read",
+}
+_STREAMS = ["GET /watch"]
+"""Operations that are no routes."""
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     settings = {"pointsman.wire.native.watch.HEARTBEAT": 0.1}
     with ServerProcess(data=tmp_path_factory.mktemp("access"), settings=settings) as server:
-        server.publish(NAME, aliases=["production"])
+        server.publish(NAME, aliases=["deployment"])
         yield server
 
 
 @pytest.fixture(scope="module")
 def secrets(api: Api) -> dict[str, str]:
     return {role: api.make_key(role)[1] for role in ROLES}
+
+
+@pytest.fixture(scope="module")
+def stranger(api: Api) -> str:
+    """The key of an admin of another project."""
+    assert api.post("/projects", {"name": "elsewhere"}).status == 201
+    body = {"name": "stranger", "role": "admin"}
+    made = api.post("/keys", body, headers={"Pointsman-Project": "elsewhere"})
+    assert made.status == 201, made
+    return str(made.json["secret"])
 
 
 _UNKNOWN = "pm_unknown222_" + "B" * 43
@@ -135,42 +156,109 @@ def test_a_revoked_or_expired_key_ends_its_streams(api: Api) -> None:
         assert admin.beat()
 
 
+def _named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_every_route_is_in_the_table_of_permissions() -> None:
+    routes = {_named(route) for route in ALL} | set(_STREAMS)
+    assert not routes - PERMISSIONS.keys(), "declare them in tests/wire/permissions.py"
+    assert not PERMISSIONS.keys() - routes, "they are gone"
+
+
+@pytest.mark.parametrize("route", ALL, ids=_named)
+def test_a_route_asks_for_the_verb_of_its_row(route: Route) -> None:
+    needed = PERMISSIONS[_named(route)]
+    assert route.open == (needed == "anyone")
+    assert route.verb == _VERBS.get(needed, route.verb)
+    if needed == "editor":
+        assert route.verb in ("write", "propose")
+    if needed == "releaser":
+        assert route.verb in ("move", "report")
+
+
+def _path(route: Route, name: str = "no such thing") -> str:
+    path = route.path
+    for part, text in (
+        ("kind", "prompt"),
+        ("name", quote(name, safe="")),
+        ("number", "1"),
+        ("alias", "deployment"),
+        ("key", "owner"),
+        ("release", "1"),
+        ("id", "nothing"),
+        ("webhook", "nothing"),
+        ("delivery", "1"),
+        ("selector", quote(name)),
+    ):
+        path = path.replace(f"{{{part}}}", text)
+    return re.sub(r"\{\w+\}", "nothing", path)
+
+
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("route", [RESOLVE, *ROUTES], ids=lambda route: route.summary)
+@pytest.mark.parametrize("route", ALL, ids=_named)
 def test_a_role_may_do_what_it_may_and_no_more(
     api: Api, secrets: dict[str, str], route: Route, role: str
 ) -> None:
     """What is asked for is wrong in itself, so that nothing is changed by being let in."""
-    path = route.path
-    for part, text in (
-        ("kind", "prompt"),
-        ("name", quote("no such thing", safe="")),
-        ("number", "1"),
-        ("alias", "production"),
-        ("key", "owner"),
-        ("release", "1"),
-        ("id", "nothing"),
-        ("selector", "no/such/thing"),
-    ):
-        path = path.replace(f"{{{part}}}", text)
+    needed = PERMISSIONS[_named(route)]
     head = api.head()
     body = {"nonsense": 1} if route.body is not None else None
-    answer = api.request(route.method, path, body, key=secrets[role])
-    allowed = ROLES.index(role) >= ROLES.index(_NEEDED[route.verb])
-    if allowed:
-        assert answer.status not in (401, 403), answer
+    answer = api.request(route.method, _path(route), body, key=secrets[role])
+    least = {"anyone": "viewer", "installation": "admin"}.get(needed, needed)
+    if ROLES.index(role) >= ROLES.index(least):
+        assert answer.status != 401, answer
+        assert answer.status != 403 or needed == "installation", answer
     else:
         assert (answer.status, answer.code) == (403, "role_too_low"), answer
         assert role in answer.json["detail"]
-        assert _NEEDED[route.verb] in answer.json["hint"]
+        assert least in answer.json["hint"]
         assert answer.json["reasons"][0]["code"] == "role_too_low"
     assert api.head() == head
+
+
+@pytest.mark.parametrize(
+    "route", [one for one in ALL if PERMISSIONS[_named(one)] == "installation"], ids=_named
+)
+def test_what_is_of_the_installation_is_for_its_admins(
+    api: Api, secrets: dict[str, str], route: Route
+) -> None:
+    body = RIGHT_BODIES.get(_named(route), {}) if route.body is not None else None
+    answer = api.request(route.method, _path(route), body, key=secrets["admin"])
+    assert (answer.status, answer.code) == (403, "needs_installation_admin"), answer
+
+
+@pytest.mark.parametrize("route", ALL, ids=_named)
+def test_another_tenant_gets_nowhere(api: Api, stranger: str, route: Route) -> None:
+    """An admin of another project neither names this one nor finds what is in it."""
+    if PERMISSIONS[_named(route)] == "anyone":
+        return
+    head = api.head()
+    body = {"nonsense": 1} if route.body is not None else None
+    path = _path(route, NAME)
+    named = {"Pointsman-Project": "default"}
+    answer = api.request(route.method, path, body, key=stranger, headers=named)
+    assert (answer.status, answer.code) == (403, "foreign_project"), answer
+    unknown = {"Pointsman-Project": "nothing"}
+    same = api.request(route.method, path, body, key=stranger, headers=unknown)
+    assert (same.status, same.code) == (403, "foreign_project"), same
+    if "{name}" in path or "{selector}" in route.path:
+        answer = api.request(route.method, path, body, key=stranger)
+        assert answer.status in (400, 404), answer
+    assert api.head() == head
+
+
+def test_nobody_is_kept_from_signing_in(api: Api) -> None:
+    for route in ALL:
+        if PERMISSIONS[_named(route)] == "anyone":
+            answer = api.request(route.method, _path(route), {}, key=None)
+            assert (answer.status, answer.code) == (400, "missing_field"), answer
 
 
 def test_publishing_with_aliases_takes_the_right_to_move_them(
     api: Api, secrets: dict[str, str]
 ) -> None:
-    body = {"name": NAME, "content": {"template": "x"}, "aliases": ["production"]}
+    body = {"name": NAME, "content": {"template": "x"}, "aliases": ["deployment"]}
     head = api.head()
     refused = api.post("/versions", body, key=secrets["editor"])
     assert (refused.status, refused.code) == (403, "role_too_low")

@@ -14,7 +14,7 @@ from wire.bad_input import ALIAS, CASES, NAME, Case, publish
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with ServerProcess(data=tmp_path_factory.mktemp("bad")) as server:
         server.publish(NAME)
-        server.publish(NAME, aliases=["production"])
+        server.publish(NAME, aliases=["deployment"])
         yield server
 
 
@@ -48,7 +48,7 @@ def test_a_stale_revision_is_told_how_things_stand(api: Api) -> None:
     assert answer.json["details"]["current"] == {
         "kind": "prompt",
         "name": NAME,
-        "alias": "production",
+        "alias": "deployment",
         "revision": 1,
         "target": {"version": 2},
     }

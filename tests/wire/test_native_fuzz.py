@@ -30,7 +30,7 @@ HANGS = 300
 WORDS = [
     *"/:@%.?&=+-_~!#$'()*,;[]{}<>|\\^`\" \t\n\r\0",
     *("..", "//", "%2F", "%2f", "%00", "%ff", "%C3%A4", "%", "%2", "%%", "%25", "%u0041"),
-    *("fuzz/reply", "production", "latest", "prompt", "model", "prompts:/", "models:/", "api/v1"),
+    *("fuzz/reply", "deployment", "latest", "prompt", "model", "prompts:/", "models:/", "api/v1"),
     *("1", "0", "7", "-1", "2147483648", "9" * 30, "v1", "٣", "ä", "a\u0308", "\u202e", "\u200b"),
     *("😀", "\ud800", "\ufeff", "İ", "ß", "null", "true", "NaN", "x" * 300, "a/" * 50),
 ]
@@ -118,7 +118,7 @@ def test_requests(chance: random.Random, tmp_path: Path) -> None:
 
 async def _ask_all(service: Service, secret: str, chance: random.Random) -> dict[int, int]:
     bearer = (b"authorization", b"Bearer " + secret.encode())
-    made = b'{"name": "fuzz/reply", "content": "x", "aliases": ["production"]}'
+    made = b'{"name": "fuzz/reply", "content": "x", "aliases": ["deployment"]}'
     assert await _ask(service, "POST", b"/api/v1/versions", b"", [bearer], made) == 201
     statuses: dict[int, int] = {}
     for _ in range(TIMES * 3):
@@ -163,7 +163,7 @@ PARAMETERS = [
 VALUES = [
     *("2026-11-21T10:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "fuzz/reply:1"),
     *("2026-11-21T10:00:00", "10", "team = x and (", "not ", "9999-12-31T23:59:59-23:59", "any"),
-    *("fuzz", "production", "prompt", "alias.moved", "created", "team = 'x'", "fuzz/reply"),
+    *("fuzz", "deployment", "prompt", "alias.moved", "created", "team = 'x'", "fuzz/reply"),
 ]
 BODY = [
     *("{", "}", "[", "]", ",", ":", '"', "1", "-", "e", ".", "null", "true", '"name"', '"x"'),

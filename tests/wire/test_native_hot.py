@@ -19,7 +19,7 @@ from scale import SCALE
 from serving import ADMIN, Api, ServerProcess
 
 NAME = "hot/reply"
-PATH = f"/api/v1/resolve/{NAME}@production".encode()
+PATH = f"/api/v1/resolve/{NAME}@deployment".encode()
 LARGE = "/api/v1/resolve/hot/large"
 
 
@@ -51,7 +51,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Api
     folder = tmp_path_factory.mktemp("hot")
     parse_all = {"pointsman.wire.native.hot.MAX_REQUEST": 0}
     with ServerProcess(data=folder) as hot, ServerProcess(data=folder, settings=parse_all) as plain:
-        hot.publish(NAME, "one", aliases=["production"])
+        hot.publish(NAME, "one", aliases=["deployment"])
         hot.publish("hot/large", "x" * 500_000)
         yield hot, plain
 
@@ -250,11 +250,11 @@ def test_a_move_is_seen_by_the_very_next_read(servers: tuple[Api, Api]) -> None:
     hot, _ = servers
     hot.publish("hot/moving", "one")
     hot.publish("hot/moving", "two")
-    request = get(b"/api/v1/resolve/hot/moving@production")
+    request = get(b"/api/v1/resolve/hot/moving@deployment")
     with hot.socket() as line:
         for turn in range(50):
             wanted = turn % 2 + 1
-            hot.move("hot/moving", "production", wanted)
+            hot.move("hot/moving", "deployment", wanted)
             for _ in range(3):
                 line.send(request)
                 assert line.answer().json["version"] == wanted

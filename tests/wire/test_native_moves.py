@@ -29,7 +29,7 @@ def name() -> str:
 def test_an_alias_moves_by_compare_and_swap(api: Api, name: str) -> None:
     api.publish(name)
     api.publish(name)
-    path = place(name, "aliases", "production")
+    path = place(name, "aliases", "deployment")
     assert api.get(path).code == "alias_not_found"
 
     made = api.put(path, {"version": 1, "reason": "go"}, headers={"If-None-Match": "*"})
@@ -50,7 +50,7 @@ def test_an_alias_moves_by_compare_and_swap(api: Api, name: str) -> None:
     assert stale.json["details"]["current"] == {
         "kind": "prompt",
         "name": name,
-        "alias": "production",
+        "alias": "deployment",
         "revision": 1,
         "target": {"version": 1},
     }
@@ -84,7 +84,7 @@ def test_a_precondition_that_can_not_be_kept_is_refused(
     api: Api, name: str, headers: dict[str, str], code: str
 ) -> None:
     api.publish(name)
-    answer = api.put(place(name, "aliases", "production"), {"version": 1}, headers=headers)
+    answer = api.put(place(name, "aliases", "deployment"), {"version": 1}, headers=headers)
     assert (answer.status, answer.code) == (400, code)
     assert answer.json["hint"]
 
@@ -107,15 +107,15 @@ def test_a_target_must_exist(
 ) -> None:
     api.publish(name)
     head = api.head()
-    answer = api.put(place(name, "aliases", "production"), body)
+    answer = api.put(place(name, "aliases", "deployment"), body)
     assert (answer.status, answer.code) == (status, code), answer
     assert api.head() == head
 
 
 def test_aliases_roll_back(api: Api, name: str) -> None:
     for template in ("one", "two", "three"):
-        api.move(name, "production", api.publish(name, template))
-    path = place(name, "aliases", "production")
+        api.move(name, "deployment", api.publish(name, template))
+    path = place(name, "aliases", "deployment")
     stale = api.post(path + "/rollback", {"reason": "bad"}, headers={"If-Match": '"1"'})
     assert stale.code == "stale_revision"
     back = from_plain(Release, api.post(path + "/rollback", {"reason": "bad"}).json)
@@ -137,8 +137,8 @@ def test_releases_move_aliases_together(api: Api, name: str) -> None:
         api.publish(one)
         api.publish(one)
     moves: list[dict[str, object]] = [
-        {"name": name, "alias": "production", "version": 1, "if_revision": 0},
-        {"name": name + "b", "alias": "production", "split": {"1": 1, "2": 2}},
+        {"name": name, "alias": "deployment", "version": 1, "if_revision": 0},
+        {"name": name + "b", "alias": "deployment", "split": {"1": 1, "2": 2}},
     ]
     made = api.post("/releases", {"moves": moves, "reason": "both"})
     release = from_plain(Released, made.json).release
@@ -153,22 +153,22 @@ def test_releases_move_aliases_together(api: Api, name: str) -> None:
 
     undone = from_plain(Release, api.post(f"/releases/{release.number}/rollback", {}).json)
     assert undone.undoes == release.number
-    assert api.get(place(name, "aliases", "production")).status == 404
+    assert api.get(place(name, "aliases", "deployment")).status == 404
     assert api.post(f"/releases/{undone.number}/rollback", {}).code == "is_rollback"
     assert api.get("/releases/1").code == "release_not_found"
     assert api.get("/releases/0").code == "invalid_number"
     assert api.post("/releases", {"moves": []}).code == "empty_release"
-    deleted = {"name": name, "alias": "production", "delete": True}
+    deleted = {"name": name, "alias": "deployment", "delete": True}
     assert api.post("/releases", {"moves": [deleted]}).code == "alias_not_found"
 
 
 def test_an_archived_artifact_is_read_but_not_moved(api: Api, name: str) -> None:
-    api.publish(name, aliases=["production"])
+    api.publish(name, aliases=["deployment"])
     archived = from_plain(Artifact, api.post(place(name, "archive")).json)
     assert archived.archived_at is not None
     assert api.get("/artifacts", query={"name": name}).json["items"] == []
     resolve = "/resolve" + place(name).removeprefix("/artifacts/prompt")
-    assert api.get(resolve + "@production").status == 200
+    assert api.get(resolve + "@deployment").status == 200
     moved = api.put(place(name, "aliases", "staging"), {"version": 1})
     assert (moved.status, moved.code) == (409, "archived")
     published = api.post("/versions", {"name": name, "content": {"template": ""}})
@@ -202,7 +202,7 @@ def test_every_change_that_can_be_repeated_by_key_gives_the_same_answer(
 ) -> None:
     api.publish(name)
     api.publish(name)
-    path = place(name, "aliases", "production")
+    path = place(name, "aliases", "deployment")
     release = {"moves": [{"name": name, "alias": "staging", "version": 1}]}
     key_id, _ = api.make_key("viewer")
     number = 0
@@ -235,7 +235,7 @@ def test_every_change_that_can_be_repeated_by_key_gives_the_same_answer(
 
 def test_the_assumption_about_the_alias_is_part_of_what_is_repeated(api: Api, name: str) -> None:
     api.publish(name)
-    path = place(name, "aliases", "production")
+    path = place(name, "aliases", "deployment")
     once = {"Idempotency-Key": f"assumed {next(_numbers)}"}
     assert api.put(path, {"version": 1}, headers={**once, "If-None-Match": "*"}).status == 200
     assert api.put(path, {"version": 1}, headers=once).code == "idempotency_key_reused"

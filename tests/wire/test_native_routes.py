@@ -46,7 +46,7 @@ def test_publishing_answers_what_was_made(api: Api, name: str) -> None:
         "content": {"template": "Hi {{ who }}"},
         "message": "first",
         "tags": {"team": "support"},
-        "aliases": ["production", "staging"],
+        "aliases": ["deployment", "staging"],
         "reason": "launch",
     }
     answer = api.post("/versions", body)
@@ -58,7 +58,7 @@ def test_publishing_answers_what_was_made(api: Api, name: str) -> None:
     assert published.version.number == 1
     assert published.version.message == "first"
     assert published.version.tags == {"team": "support"}
-    assert published.version.aliases == ("production", "staging")
+    assert published.version.aliases == ("deployment", "staging")
     assert published.release is not None
     assert published.release.reason == "launch"
     assert [move.revision for move in published.release.moves] == [1, 1]
@@ -91,14 +91,14 @@ def test_bulk_publishes_all_or_none(api: Api, name: str) -> None:
 
 
 def test_a_selector_is_resolved_in_every_spelling(api: Api, name: str) -> None:
-    api.publish(name, "one", aliases=["production"])
+    api.publish(name, "one", aliases=["deployment"])
     api.publish(name, "two")
     path = place(name).removeprefix("/artifacts/prompt/")
     for selector, version in (
         (path, 2),
         (path.replace("%2F", "/"), 2),
-        (f"{path}@production", 1),
-        (f"{path}%40production", 1),
+        (f"{path}@deployment", 1),
+        (f"{path}%40deployment", 1),
         (f"{path}:1", 1),
         (f"prompts:/{path}/1", 1),
     ):
@@ -107,16 +107,16 @@ def test_a_selector_is_resolved_in_every_spelling(api: Api, name: str) -> None:
         resolution = from_plain(Resolution, answer.json)
         assert (resolution.name, resolution.version) == (name, version)
         assert int(answer.headers["pointsman-seq"]) == api.head()
-    moved = from_plain(Resolution, api.get(f"/resolve/{path}@production").json).why
-    assert (moved.alias, moved.revision, moved.moved_by) == ("production", 1, "first admin")
+    moved = from_plain(Resolution, api.get(f"/resolve/{path}@deployment").json).why
+    assert (moved.alias, moved.revision, moved.moved_by) == ("deployment", 1, "first admin")
     assert api.get(f"/resolve/{path}@nowhere").code == "alias_not_found"
     assert api.get(f"/resolve/{path}:9").code == "version_not_found"
     assert api.get("/resolve/no/such/thing").code == "artifact_not_found"
 
 
 def test_a_resolution_is_not_sent_twice(api: Api, name: str) -> None:
-    api.publish(name, aliases=["production"])
-    path = "/resolve" + place(name).removeprefix("/artifacts/prompt") + "@production"
+    api.publish(name, aliases=["deployment"])
+    path = "/resolve" + place(name).removeprefix("/artifacts/prompt") + "@deployment"
     for _ in range(3):  # from the store, then from memory
         whole = api.get(path)
         etag = whole.headers["etag"]
@@ -126,18 +126,18 @@ def test_a_resolution_is_not_sent_twice(api: Api, name: str) -> None:
             assert same.headers["etag"] == etag
             assert same.headers["cache-control"] == whole.headers["cache-control"]
         assert api.get(path, headers={"If-None-Match": '"other"'}).body == whole.body
-    api.move(name, "production", api.publish(name, "new"))
+    api.move(name, "deployment", api.publish(name, "new"))
     moved = api.get(path, headers={"If-None-Match": etag})
     assert (moved.status, moved.json["version"]) == (200, 2)
 
 
 def test_a_resolution_as_of_a_moment_and_for_a_reader(api: Api, name: str) -> None:
     api.publish(name, "one")
-    api.move(name, "production", 1)
-    path = "/resolve" + place(name).removeprefix("/artifacts/prompt") + "@production"
+    api.move(name, "deployment", 1)
+    path = "/resolve" + place(name).removeprefix("/artifacts/prompt") + "@deployment"
     then = api.get(path).json["why"]["moved_at"]
     api.publish(name, "two")
-    split = api.put(place(name, "aliases", "production"), {"split": {"1": 50, "2": 50}})
+    split = api.put(place(name, "aliases", "deployment"), {"split": {"1": 50, "2": 50}})
     assert split.status == 200, split
     before = api.get(path, query={"at": then})
     assert (before.json["version"], before.json["why"]["as_of"]) == (1, then)
@@ -150,14 +150,14 @@ def test_a_resolution_as_of_a_moment_and_for_a_reader(api: Api, name: str) -> No
 
 
 def test_artifacts_are_found_and_shown(api: Api, name: str) -> None:
-    api.publish(name, aliases=["production"], tags={"team": "x"})
+    api.publish(name, aliases=["deployment"], tags={"team": "x"})
     api.publish(name + "b")
     shown = from_plain(Artifact, api.get(place(name)).json)
-    assert (shown.name, shown.newest, shown.aliases[0].name) == (name, 1, "production")
+    assert (shown.name, shown.newest, shown.aliases[0].name) == (name, 1, "deployment")
     for query, found in (
         ({"name": name}, [name, name + "b"]),
-        ({"name": name, "alias": "production"}, [name]),
-        ({"name": name, "without_alias": ["production", "nothing"]}, [name + "b"]),
+        ({"name": name, "alias": "deployment"}, [name]),
+        ({"name": name, "without_alias": ["deployment", "nothing"]}, [name + "b"]),
         ({"name": name, "kind": "model"}, []),
         ({"name": name, "folder": "routes", "order": "created"}, [name + "b", name]),
         ({"name": name, "folder": "elsewhere"}, []),
@@ -176,10 +176,10 @@ def test_artifacts_are_found_and_shown(api: Api, name: str) -> None:
 def test_lists_come_in_pages(api: Api, name: str) -> None:
     for _ in range(7):
         api.publish(name)
-        api.move(name, "production", api.publish(name))
+        api.move(name, "deployment", api.publish(name))
     for path, query, size in (
         (place(name, "versions"), {}, 14),
-        (place(name, "aliases", "production", "releases"), {}, 7),
+        (place(name, "aliases", "deployment", "releases"), {}, 7),
         ("/journal", {"name": name}, 22),
     ):
         items: list[Any] = []
@@ -219,12 +219,12 @@ def test_versions_are_listed_and_shown(api: Api, name: str) -> None:
 
 
 def test_content_is_removed_but_its_record_stays(api: Api, name: str) -> None:
-    api.publish(name, "secret", aliases=["production"])
+    api.publish(name, "secret", aliases=["deployment"])
     path = place(name, "versions", 1, "tombstone")
     assert api.put(path, {}).code == "reason_required"
     in_use = api.put(path, {"reason": "a password"})
     assert (in_use.status, in_use.code) == (409, "in_use")
-    api.delete(place(name, "aliases", "production"))
+    api.delete(place(name, "aliases", "deployment"))
     done = from_plain(Version, api.put(path, {"reason": "a password"}).json)
     assert done.tombstone is not None
     assert done.tombstone.reason == "a password"
@@ -253,7 +253,7 @@ def test_tags_are_set_and_deleted(api: Api, name: str) -> None:
 
 def test_the_journal_is_read_both_ways(api: Api, name: str) -> None:
     before = api.head()
-    api.publish(name, aliases=["production"])
+    api.publish(name, aliases=["deployment"])
     newest = from_plain(Page[Entry], api.get("/journal", query={"name": name}).json).items
     assert [one.type for one in newest] == ["alias.moved", "version.published", "artifact.created"]
     oldest = from_plain(Page[Entry], api.get("/journal", query={"after": before}).json).items
@@ -265,7 +265,7 @@ def test_the_journal_is_read_both_ways(api: Api, name: str) -> None:
     rest = api.get("/journal", query={"after": page["cursor"]}).json["items"]
     assert rest == api.get("/journal", query={"after": before}).json["items"][2:]
     for query, size in (
-        ({"name": name, "alias": "production"}, 1),
+        ({"name": name, "alias": "deployment"}, 1),
         ({"name": name, "type": ["alias.moved", "artifact.created"]}, 2),
         ({"name": name, "actor": "nobody"}, 0),
         ({"name": name, "actor": oldest[0].actor}, 3),
@@ -282,20 +282,20 @@ def test_the_journal_is_read_both_ways(api: Api, name: str) -> None:
 
 def test_two_moments_and_two_versions_are_compared(api: Api, name: str) -> None:
     api.publish(name, "one line\nmore")
-    api.move(name, "production", 1)
-    path = place(name, "aliases", "production")
+    api.move(name, "deployment", 1)
+    path = place(name, "aliases", "deployment")
     before = api.get(path).json["moved_at"]
-    api.move(name, "production", api.publish(name, "one line\nless"))
+    api.move(name, "deployment", api.publish(name, "one line\nless"))
     after = api.get(path).json["moved_at"]
     found = api.get("/differences", query={"before": before, "after": after}).json["differences"]
     assert [(one["alias"], one["after"]["version"]) for one in found if one["name"] == name] == [
         (None, 2),
-        ("production", 2),
+        ("deployment", 2),
     ]
     reversed_ = api.get("/differences", query={"before": after, "after": before})
     assert (reversed_.status, reversed_.code) == (400, "moments_reversed")
 
-    diff = api.get("/diff", query={"before": f"{name}:1", "after": f"{name}@production"})
+    diff = api.get("/diff", query={"before": f"{name}:1", "after": f"{name}@deployment"})
     assert diff.status == 200, diff
     assert "less" in diff.body.decode()
     assert api.get("/diff", query={"before": name}).code == "missing_field"
@@ -318,6 +318,11 @@ def test_keys_are_made_listed_and_revoked(api: Api, name: str) -> None:
         "actor": f"key:{new.key.id}",
         "name": name,
         "role": "viewer",
+        "email": "",
+        "groups": [],
+        "grants": [],
+        "scope": None,
+        "projects": ["default"],
     }
     revoked = from_plain(Key, api.delete(f"/keys/{new.key.id}").json)
     assert revoked.revoked_at is not None
@@ -334,10 +339,10 @@ def test_keys_are_made_listed_and_revoked(api: Api, name: str) -> None:
 
 
 def test_head_gives_the_headers_alone(api: Api, name: str) -> None:
-    api.publish(name, aliases=["production"])
+    api.publish(name, aliases=["deployment"])
     paths = [
         place(name),
-        place(name, "aliases", "production"),
+        place(name, "aliases", "deployment"),
         "/resolve" + place(name).removeprefix("/artifacts/prompt"),
         "/me",
         "//healthz",
@@ -429,7 +434,7 @@ def test_a_key_expires(api: Api, name: str, eventually: Callable[..., None]) -> 
 
 def test_no_route_is_forgotten_here() -> None:
     folder = Path(__file__).parent
-    text = "".join(path.read_text() for path in folder.glob("test_native_*.py"))
+    text = "".join(path.read_text() for path in folder.glob("test_*.py"))
     for route in (RESOLVE, *ROUTES):
         last = route.path.rstrip("}").rpartition("/")[2].removeprefix("{")
         assert last in text, route.path

@@ -38,7 +38,7 @@ def test_a_listener_is_greeted_and_told_what_happens(api: Api) -> None:
         assert listener.hello.data["seq"] == head
         assert len(listener.hello.data["store"]) == 32
         assert listener.hello.data["epoch"] == "1"
-        number = api.publish("watch/reply", "Hi", aliases=["production"], tags={"a": "b"})
+        number = api.publish("watch/reply", "Hi", aliases=["deployment"], tags={"a": "b"})
         published, tagged, moved = listener.until(head + 3)
     entries = api.get("/journal", query={"after": head}).json["items"]
     digest = entries[0]["data"]["digest"]
@@ -59,7 +59,7 @@ def test_a_listener_is_greeted_and_told_what_happens(api: Api) -> None:
     assert moved.data == {
         "type": "alias.moved",
         **about,
-        "alias": "production",
+        "alias": "deployment",
         "to": {"version": number},
         "revision": moved.data["revision"],
     }

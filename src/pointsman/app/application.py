@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pointsman.app.passwords import Attempts
 from pointsman.app.ports import ArtifactRow, ProjectRow, Reader, Store, Transaction
 from pointsman.core.access import Actor, may, refuse_narrow
 from pointsman.core.journal import Line, follow
@@ -45,10 +46,16 @@ class Caller:
 class View:
     """A consistent look at one project, on behalf of a caller."""
 
-    def __init__(self, reader: Reader, caller: Caller) -> None:
+    def __init__(self, reader: Reader, caller: Caller, now: int | None = None) -> None:
+        self._clock = time.time_ns() // 1000 if now is None else now
         self.reader = reader
         self.actor = caller.actor
         self.project = caller.project
+
+    @property
+    def clock_now(self) -> int:
+        """The time by the clock, in microseconds."""
+        return self._clock
 
     def require(self, verb: Verb, kind: str = "", artifact: str = "", alias: str = "") -> None:
         """Raise `Refused` unless the caller may do this, to this artifact and alias of it.
@@ -85,9 +92,8 @@ class Work(View):
     """A view that may also write, and that keeps the record of what it does."""
 
     def __init__(self, transaction: Transaction, caller: Caller, now: int) -> None:
-        super().__init__(transaction, caller)
+        super().__init__(transaction, caller, now)
         self.tx = transaction
-        self._clock = now
 
     @property
     def now(self) -> int:
@@ -140,6 +146,7 @@ class Application:
     ) -> None:
         self.store = store
         self.clock = clock
+        self.attempts = Attempts()
         self._projects: dict[str, ProjectRow] = {}
 
     def project(self, name: str) -> ProjectRow:
@@ -156,7 +163,7 @@ class Application:
     def read(self, caller: Caller, use_case: Callable[[View], T]) -> T:
         """Run a use case that only reads, on one consistent view."""
         with self.store.read() as reader:
-            return use_case(View(reader, caller))
+            return use_case(View(reader, caller, self.clock()))
 
     def write(
         self,

@@ -149,6 +149,9 @@ def key_of(row: KeyRow, project: str) -> Key:
         expires_at=_moment(row.expires_at),
         revoked_at=_moment(row.revoked_at),
         last_used_at=_moment(row.last_used_at),
+        verbs=None if row.verbs is None else tuple(json.loads(row.verbs)),
+        artifacts=row.artifacts,
+        aliases=row.aliases,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pointsman.app import doctor_governance, doctor_people, doctor_webhooks
 from pointsman.app.application import View
 from pointsman.app.keys import fingerprint
 from pointsman.app.ports import DependencyRow, KeyRow
@@ -57,6 +58,9 @@ class _Examination:
         self.findings: list[Finding] = []
         self.replayed: dict[int, _Replayed] = {}
         self.keys: dict[str, KeyRow] = {}
+        self.people: doctor_people.Told = {}
+        self.webhooks: doctor_webhooks.Told = {}
+        self.governance: doctor_governance.Told = {}
 
     def wrong(self, check: str, subject: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -102,6 +106,9 @@ def examine(view: View) -> Diagnosis:
     for told in found.replayed.values():
         found.wrong("state", f"{told.kind}:{told.name}", "the store has lost this artifact")
     _examine_keys(view, found)
+    _examine_people(view, found)
+    _examine_webhooks(view, found)
+    _examine_governance(view, found)
     return Diagnosis(dict(found.checked), tuple(found.findings))
 
 
@@ -178,6 +185,32 @@ def _examine_keys(view: View, found: _Examination) -> None:
         if row is not None:
             row = row._replace(secret_hash=fingerprint(row.secret_hash), last_used_at=None)
         found.same("keys", f"key {key_id}", "the key", row, found.keys.get(key_id))
+
+
+def _examine_people(view: View, found: _Examination) -> None:
+    stored = doctor_people.stored(view.reader, view.project.id)
+    found.checked["roles and owners"] += len(stored)
+    for one in stored.keys() | found.people.keys():
+        found.same("people", one, "it", stored.get(one), found.people.get(one))
+    for check, subject, row, told in doctor_people.examine_home(view):
+        found.checked["facts of the installation"] += 1
+        found.same(check, subject, "it", row, told)
+
+
+def _examine_webhooks(view: View, found: _Examination) -> None:
+    stored = doctor_webhooks.stored(view)
+    found.checked["webhooks"] += len(stored)
+    for one in stored.keys() | found.webhooks.keys():
+        told = found.webhooks.get(one)
+        found.same("webhooks", f"webhook {one}", "the webhook", stored.get(one), told)
+
+
+def _examine_governance(view: View, found: _Examination) -> None:
+    stored = doctor_governance.stored(view)
+    found.checked["facts of governance"] += len(stored)
+    for one in stored.keys() | found.governance.keys():
+        told = found.governance.get(one)
+        found.same("governance", one, "it", stored.get(one), told)
 
 
 def _replay(view: View, found: _Examination) -> None:
@@ -277,11 +310,28 @@ def _key_created(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
         expires_at=fact.get("expires_at"),
         revoked_at=None,
         last_used_at=None,
+        owner=fact.get("owner"),
+        verbs=fact.get("verbs"),
+        artifacts=fact.get("artifacts", "*"),
+        aliases=fact.get("aliases", "*"),
+        everywhere=int(line.actor == "system"),
     )
 
 
 def _key_revoked(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
     found.keys[fact["key"]] = found.keys[fact["key"]]._replace(revoked_at=line.at)
+
+
+def _governance(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    doctor_governance.apply(found.governance, line, fact)
+
+
+def _people(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    doctor_people.apply(found.people, line, fact)
+
+
+def _webhook(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    doctor_webhooks.apply(found.webhooks, line, fact)
 
 
 def _arms(target: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
@@ -306,4 +356,11 @@ _APPLY: dict[str, Callable[[_Examination, Line, dict[str, Any]], None]] = {
     MOVED: _moved,
     "key.created": _key_created,
     "key.revoked": _key_revoked,
+    **dict.fromkeys(doctor_people.TYPES, _people),
+    **dict.fromkeys(doctor_governance.TYPES, _governance),
+    "webhook.created": _webhook,
+    "webhook.changed": _webhook,
+    "webhook.deleted": _webhook,
+    "webhook.disabled": _webhook,
+    "webhook.enabled": _webhook,
 }

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 
 from pointsman.app.application import View
 from pointsman.app.describing import entry_of
+from pointsman.app.including import find_version
 from pointsman.app.paging import Cursor, check_limit
-from pointsman.app.ports import EntryFilter
+from pointsman.app.ports import EntryFilter, VersionRow
 from pointsman.app.releases import MOVED, release_of
 from pointsman.core.canonical import check_text
 from pointsman.core.journal import Line, genesis
 from pointsman.core.names import check_alias
+from pointsman.core.record import Evidence, EvidenceMove, EvidenceVersion
 from pointsman.core.releases import target_from_plain
-from pointsman.core.vocabulary import Difference, Entry, Page, Release, Target
-from pointsman.errors import InvalidInput
+from pointsman.core.selectors import Selector
+from pointsman.core.vocabulary import Difference, Entry, Page, Release, Target, moment
+from pointsman.errors import InvalidInput, NotFound
 
 MAX_BETWEEN = 1_000_000
 _STEP = 1_000
@@ -119,6 +122,63 @@ def differences(view: View, before: int, after: int) -> tuple[Difference, ...]:
             moves=(first.moves if first else 0) + 1,
         )
     return tuple(rows[key] for key in sorted(rows, key=lambda k: (k[0], k[1], k[2] or "")))
+
+
+def evidence(view: View, selector: Selector, at: int | None = None) -> Evidence:
+    """What a selector meant at a moment (None: now), who put it there and why, on what grounds.
+
+    Answers for removed content as well: the record of it stays. Raises `NotFound`.
+    """
+    view.require("read")
+    artifact = view.artifact(selector.kind, selector.name)
+    when = view.reader.head(view.project.id).at if at is None else at
+    told = moment(when)
+    if selector.alias is None:
+        row, _ = find_version(view, artifact, selector, at)
+        versions = (_version_told(row, None),)
+        return Evidence(str(selector), artifact.kind, artifact.name, None, told, versions)
+    line = view.reader.alias_line_at(artifact.id, selector.alias, when)
+    fact = json.loads(line.data) if line else {}
+    target = target_from_plain(fact.get("to"))
+    if line is None or target is None:
+        raise NotFound(
+            f"{artifact.name} had no alias {selector.alias!r} at that time.",
+            code="alias_not_found",
+            hint="Look at its history for when it was set and deleted.",
+            field="selector",
+        )
+    weights = {arm.version: arm.weight for arm in target.split}
+    rows = [view.reader.version(artifact.id, number) for number in target.versions]
+    return Evidence(
+        selector=str(selector),
+        kind=artifact.kind,
+        name=artifact.name,
+        alias=selector.alias,
+        at=told,
+        versions=tuple(_version_told(row, weights.get(row.number)) for row in rows if row),
+        move=EvidenceMove(
+            seq=line.seq,
+            hash=line.hash,
+            release=fact["release"],
+            revision=fact["revision"],
+            at=moment(line.at),
+            by=line.by,
+            actor=line.actor,
+            via=line.via,
+            reason=fact["reason"],
+            undoes=fact.get("undoes"),
+        ),
+        change=fact.get("change"),
+        approvals=tuple(fact.get("approvals") or ()),
+        checks=tuple(fact.get("checks") or ()),
+        glass=tuple(fact.get("glass") or ()),
+    )
+
+
+def _version_told(row: VersionRow, weight: int | None) -> EvidenceVersion:
+    return EvidenceVersion(
+        row.number, row.digest, row.author, moment(row.created_at), row.message, weight
+    )
 
 
 def _between(view: View, before: int, after: int) -> Iterator[Line]:

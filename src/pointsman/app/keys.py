@@ -8,36 +8,102 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, View, Work
 from pointsman.app.describing import key_of
-from pointsman.app.ports import KeyRow, Reader
-from pointsman.core.access import ROLES, Actor
+from pointsman.app.people import (
+    PERSON,
+    key_actor,
+    myself,
+    person_of,
+    require_everywhere,
+    who_of,
+)
+from pointsman.app.ports import KeyRow, ProjectRow, Reader
+from pointsman.app.projects import SYSTEM, not_yours
+from pointsman.core.access import ROLES, VERBS, Scope
 from pointsman.core.canonical import check_text
-from pointsman.core.names import check_message
+from pointsman.core.names import check_list, check_message
+from pointsman.core.patterns import ANY, check_pattern
+from pointsman.core.people import INSTALLATION, check_verbs
 from pointsman.core.vocabulary import Key, NewKey, Role
-from pointsman.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from pointsman.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Reason,
+    Refused,
+    Unauthenticated,
+)
 
 _FORM = re.compile(r"pm_([a-z2-7]{10})_([A-Za-z0-9_-]{43})")
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-SETUP = Actor("system", "system", "admin", "setup")
+SETUP = SYSTEM
 
 
-def create_key(work: Work, name: str, role: Role, expires_at: int | None = None) -> NewKey:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A key to make: for whom (an e-mail address, or None for a service), and what for."""
+
+    name: str
+    role: Role
+    expires_at: int | None = None
+    person: str | None = None
+    verbs: tuple[str, ...] | None = None
+    artifacts: str = ANY
+    aliases: str = ANY
+
+
+def create_key(
+    work: Work,
+    name: str,
+    role: Role,
+    expires_at: int | None = None,
+    person: str | None = None,
+    verbs: Sequence[str] | None = None,
+    artifacts: str = ANY,
+    aliases: str = ANY,
+) -> NewKey:
     """Make a key for the caller's project; its secret is shown this once.
 
-    Raises `Refused` (admins only) or `InvalidInput`.
+    A key with a `person` (by e-mail) acts as that person, with no more than `role` and only
+    for what the verbs and patterns say. Raises `Refused` (admins only; for another person:
+    admins of the installation; never for more than the caller's own key), `NotFound` or
+    `InvalidInput`.
     """
+    work.require_all("admin")
+    listed = None if verbs is None else check_list(verbs, field="verbs")
     secret = new_secret()
-    return NewKey(_add(work, secret, name, role, expires_at), secret)
+    wanted = Wanted(name, role, expires_at, person, listed, artifacts, aliases)
+    return NewKey(_add(work, secret, wanted), secret)
+
+
+def create_own_key(work: Work, wanted: Wanted) -> NewKey:
+    """Make a key of one's own, never for more than one may do through this very request.
+
+    Raises `Conflict` if it is no person who asks, `Refused` or `InvalidInput`.
+    """
+    work.require("read")
+    secret = new_secret()
+    return NewKey(_add(work, secret, replace(wanted, person=myself(work).email)), secret)
 
 
 def list_keys(view: View) -> tuple[Key, ...]:
     """The keys of the project, revoked and expired ones included."""
     view.require_all("admin")
-    return tuple(key_of(row, view.project.name) for row in view.reader.keys(view.project.id))
+    return tuple(_told(view, row) for row in view.reader.keys(view.project.id))
+
+
+def list_own_keys(view: View) -> tuple[Key, ...]:
+    """The caller's own keys, of all projects. Raises `Conflict` if it is no person who asks."""
+    view.require("read")
+    owner = f"{PERSON}{myself(view).id}"
+    return tuple(_told(view, row) for row in view.reader.keys_of(owner))
 
 
 def revoke_key(work: Work, key_id: str) -> Key:
@@ -45,12 +111,40 @@ def revoke_key(work: Work, key_id: str) -> Key:
     work.require_all("admin")
     row = work.tx.key(check_text(key_id, field="id"))
     if row is None or row.project_id != work.project.id:
-        raise NotFound(f"There is no key {key_id!r}.", code="key_not_found", field="id")
+        raise _no_key(key_id)
+    return _revoke(work, row)
+
+
+def revoke_own_key(app: Application, caller: Caller, key_id: str) -> Key:
+    """Make a key of one's own useless at once, in whichever project. Raises `NotFound`."""
+    check_text(key_id, field="id")
+
+    def project_of(view: View) -> ProjectRow:
+        view.require("read")
+        row = view.reader.key(key_id)
+        project = None if row is None else view.reader.project_by_id(row.project_id)
+        if row is None or project is None or row.owner != f"{PERSON}{myself(view).id}":
+            raise _no_key(key_id)
+        return project
+
+    def revoke(work: Work) -> Key:
+        row = work.tx.key(key_id)
+        assert row is not None, "keys are never deleted"
+        return _revoke(work, row)
+
+    return app.write(Caller(caller.actor, app.read(caller, project_of)), revoke)
+
+
+def _revoke(work: Work, row: KeyRow) -> Key:
     if row.revoked_at is None:
         line = work.record("key.revoked", {"key": row.id, "key_name": row.name})
         work.tx.revoke_key(row.id, line.at)
         row = row._replace(revoked_at=line.at)
-    return key_of(row, work.project.name)
+    return _told(work, row)
+
+
+def _no_key(key_id: str) -> NotFound:
+    return NotFound(f"There is no key {key_id!r}.", code="key_not_found", field="id")
 
 
 def bootstrap(app: Application, secret: str | None) -> str | None:
@@ -70,7 +164,7 @@ def bootstrap(app: Application, secret: str | None) -> str | None:
     def first(work: Work) -> bool:
         if work.tx.keys(work.project.id):
             return False
-        _add(work, wanted, "first admin", "admin", None)
+        _add(work, wanted, Wanted("first admin", "admin"))
         return True
 
     made = app.write(Caller(SETUP, app.project(DEFAULT_PROJECT)), first)
@@ -83,8 +177,14 @@ def new_secret() -> str:
     return f"pm_{identity}_{secrets.token_urlsafe(32)}"
 
 
-def authenticate(reader: Reader, secret: str, via: str, now: int) -> tuple[Caller, int | None]:
-    """Who presents this key, and when it expires. Raises `Unauthenticated`."""
+def authenticate(
+    reader: Reader, secret: str, via: str, now: int, project: str = ""
+) -> tuple[Caller, int | None]:
+    """Who presents this key, and when it expires.
+
+    Without a project: the key's own. Raises `Unauthenticated`, or `Refused` for a project
+    that the key is not for.
+    """
     form = _FORM.fullmatch(secret)
     row = reader.key(form[1]) if form else None
     if row is None or not hmac.compare_digest(row.secret_hash, _hash(secret)):
@@ -105,10 +205,19 @@ def authenticate(reader: Reader, secret: str, via: str, now: int) -> tuple[Calle
             code="expired_key",
             hint="Ask an admin for a new one.",
         )
-    project = reader.project_by_id(row.project_id)
-    assert project is not None, "a key's project exists"
-    actor = Actor(f"key:{row.id}", row.name, row.role, via)  # type: ignore[arg-type]
-    return Caller(actor, project), row.expires_at
+    chosen = reader.project(project) if project else reader.project_by_id(row.project_id)
+    if chosen is None or (project and chosen.name == INSTALLATION):
+        raise not_yours(project)
+    actor = key_actor(reader, chosen.id, row, via)
+    if actor is None and chosen.id == row.project_id:
+        raise Unauthenticated(
+            f"Whose key {row.name!r} is, is deactivated.",
+            code="deactivated_person",
+            hint="Ask an admin of the installation.",
+        )
+    if actor is None or (project and actor.role is None and not actor.grants):
+        raise not_yours(project)
+    return Caller(actor, chosen), row.expires_at
 
 
 def fingerprint(secret_hash: str) -> str:
@@ -116,9 +225,41 @@ def fingerprint(secret_hash: str) -> str:
     return hashlib.sha256(f"pointsman key {secret_hash}".encode()).hexdigest()[:32]
 
 
-def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None) -> Key:
-    work.require_all("admin")
-    name = check_message(name, field="name").strip()
+def _add(work: Work, secret: str, wanted: Wanted) -> Key:
+    wanted = _checked(work, wanted)
+    owner = None
+    if wanted.person is not None:
+        owner = f"{PERSON}{person_of(work.tx, wanted.person, field='person').id}"
+    _require_no_wider(work, wanted, owner)
+    form = _FORM.fullmatch(secret)
+    assert form is not None, "callers pass keys of the right form"
+    if work.tx.key(form[1]) is not None:
+        raise Conflict(f"There is a key {form[1]!r} already.", code="key_exists")
+    row = KeyRow(
+        id=form[1],
+        project_id=work.project.id,
+        name=wanted.name,
+        role=wanted.role,
+        secret_hash=_hash(secret),
+        created_at=work.now,
+        created_by=work.actor.name,
+        expires_at=wanted.expires_at,
+        revoked_at=None,
+        last_used_at=None,
+        owner=owner,
+        verbs=None if wanted.verbs is None else json.dumps(wanted.verbs),
+        artifacts=wanted.artifacts,
+        aliases=wanted.aliases,
+        everywhere=int(work.actor.id == SETUP.id),
+    )
+    line = work.record("key.created", _fact(row))
+    row = row._replace(created_at=line.at)
+    work.tx.add_key(row)
+    return _told(work, row)
+
+
+def _checked(work: Work, wanted: Wanted) -> Wanted:
+    name = check_message(wanted.name, field="name").strip()
     if not 1 <= len(name) <= 100:
         raise InvalidInput(
             "A key needs a name of 1 to 100 characters.",
@@ -126,48 +267,82 @@ def _add(work: Work, secret: str, name: str, role: Role, expires_at: int | None)
             hint="Name it after who or what will use it.",
             field="name",
         )
-    if role not in ROLES:
+    if wanted.role not in ROLES:
         raise InvalidInput(
-            f"{role!r} is not a role.",
+            f"{wanted.role!r} is not a role.",
             code="invalid_role",
             hint=f"Choose one of {', '.join(ROLES)}.",
             field="role",
         )
-    if expires_at is not None and expires_at <= work.now:
+    if wanted.expires_at is not None and wanted.expires_at <= work.now:
         raise InvalidInput(
             "The key would have expired already.",
             code="invalid_expiry",
             hint="Give a time to come, or none for a key that lasts.",
             field="expires_at",
         )
-    form = _FORM.fullmatch(secret)
-    assert form is not None, "callers pass keys of the right form"
-    if work.tx.key(form[1]) is not None:
-        raise Conflict(f"There is a key {form[1]!r} already.", code="key_exists")
-    secret_hash = _hash(secret)
-    fact: dict[str, object] = {
-        "key": form[1],
-        "key_name": name,
-        "role": role,
-        "fingerprint": fingerprint(secret_hash),
-    }
-    if expires_at is not None:
-        fact["expires_at"] = expires_at
-    line = work.record("key.created", fact)
-    row = KeyRow(
-        id=form[1],
-        project_id=work.project.id,
+    check_pattern(wanted.artifacts, field="artifacts")
+    check_pattern(wanted.aliases, field="aliases")
+    return replace(
+        wanted,
         name=name,
-        role=role,
-        secret_hash=secret_hash,
-        created_at=line.at,
-        created_by=work.actor.name,
-        expires_at=expires_at,
-        revoked_at=None,
-        last_used_at=None,
+        verbs=None if wanted.verbs is None else check_verbs(wanted.verbs),
     )
-    work.tx.add_key(row)
-    return key_of(row, work.project.name)
+
+
+def _require_no_wider(work: Work, wanted: Wanted, owner: str | None) -> None:
+    """Raise `Refused` for a key that could do what its maker can't do right now."""
+    actor = work.actor
+    if owner is not None and owner != actor.id:
+        require_everywhere(work)  # whoever has it acts as somebody else
+    against = []
+    if not actor.holds(wanted.role):
+        against.append(f"the role {wanted.role}, and you have {actor.role or 'a lower one'}")
+    scope = actor.scope or Scope()
+    if scope.verbs is not None and not set(wanted.verbs or VERBS) <= set(scope.verbs):
+        against.append(f"more than {', '.join(scope.verbs)}")
+    if scope.artifacts not in (ANY, wanted.artifacts):
+        against.append(f"artifacts beyond {scope.artifacts}")
+    if scope.aliases not in (ANY, wanted.aliases):
+        against.append(f"aliases beyond {scope.aliases}")
+    if against:
+        reasons = tuple(
+            Reason("key_too_wide", f"The key would be for {one}.", "Ask for less.")
+            for one in against
+        )
+        raise Refused(
+            reasons[0].message, code=reasons[0].code, hint=reasons[0].hint, reasons=reasons
+        )
+
+
+def _fact(row: KeyRow) -> dict[str, object]:
+    """What the journal says of a new key. What is as usual is left out."""
+    fact: dict[str, object] = {
+        "key": row.id,
+        "key_name": row.name,
+        "role": row.role,
+        "fingerprint": fingerprint(row.secret_hash),
+    }
+    if row.expires_at is not None:
+        fact["expires_at"] = row.expires_at
+    if row.owner is not None:
+        fact["owner"] = row.owner
+    if row.verbs is not None:
+        fact["verbs"] = row.verbs
+    if row.artifacts != ANY:
+        fact["artifacts"] = row.artifacts
+    if row.aliases != ANY:
+        fact["aliases"] = row.aliases
+    return fact
+
+
+def _told(view: View, row: KeyRow) -> Key:
+    project = view.reader.project_by_id(row.project_id)
+    assert project is not None, "a key's project exists"
+    return replace(
+        key_of(row, project.name),
+        person=None if row.owner is None else who_of(view.reader, row.owner),
+    )
 
 
 def _hash(secret: str) -> str:

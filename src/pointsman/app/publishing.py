@@ -9,6 +9,7 @@ from pointsman.app import releases
 from pointsman.app.application import Work
 from pointsman.app.describing import version_of
 from pointsman.app.including import check_shape_kept, dependency_rows
+from pointsman.app.judging import Place
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionRow
 from pointsman.app.readable import check_readable
 from pointsman.app.tagging import MAX_TAGS, set_tag_row
@@ -216,7 +217,7 @@ class _Press:
         orders = []
         for alias in dict.fromkeys(check_alias(one) for one in wanted.aliases):
             row = self._work.tx.alias(artifact.id, alias)
-            orders.append((releases.Place(artifact, alias, row), Order(single(number))))
+            orders.append((Place(artifact, alias, row), Order(single(number))))
         return releases.carry_out(self._work, orders, wanted.reason or wanted.message)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pointsman.app.application import View, Work
+from pointsman.app.glass import record_broken_glass
+from pointsman.app.judging import Backing, Judged, Place, judge_move, reasons_of
 from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, StandingRow
 from pointsman.app.readable import check_readable
 from pointsman.core.access import Verdict, may
@@ -53,29 +55,27 @@ class Wish:
 _Known = dict[tuple[int, int], StandingRow]
 """Versions by artifact and number, read once for the plan and the record."""
 
+NOTHING_BEHIND = Backing()
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An alias of an artifact, as the transaction sees it; `row` is None if it never was."""
+class _Circumstances:
+    """What a move is recorded with: its release, why, and how it was judged."""
 
-    artifact: ArtifactRow
-    alias: str
-    row: AliasRow | None
-
-    @property
-    def target(self) -> Target | None:
-        return self.row.target if self.row else None
-
-    @property
-    def revision(self) -> int:
-        return self.row.revision if self.row else 0
+    release: int
+    reason: str
+    backing: Backing
+    judged: Judged
 
 
-def release(work: Work, wishes: Sequence[Wish], reason: str) -> Release | None:
+def release(
+    work: Work, wishes: Sequence[Wish], reason: str, *, break_glass: bool = False
+) -> Release | None:
     """Fulfil all the wishes at once, or none. None where all were fulfilled already.
 
-    Raises `Refused`, `StaleRevision`, `NotFound`, `Gone`, `Conflict` or `InvalidInput`, with
-    every reason against it.
+    `break_glass` passes over approvals, checks and freezes that a policy asks for, where it
+    lets the caller; the release is marked for good. Raises `Refused`, `StaleRevision`,
+    `NotFound`, `Gone`, `Conflict` or `InvalidInput`, with every reason against it.
     """
     if len(wishes) > MAX_MOVES:
         raise Conflict(
@@ -93,7 +93,10 @@ def release(work: Work, wishes: Sequence[Wish], reason: str) -> Release | None:
     if problems:
         raise together(problems)
     return carry_out(
-        work, [(place, Order(wish.to, wish.if_revision)) for place, wish in placed], reason
+        work,
+        [(place, Order(wish.to, wish.if_revision)) for place, wish in placed],
+        reason,
+        Backing(glass=True) if break_glass else Backing(),
     )
 
 
@@ -123,7 +126,9 @@ def roll_back_alias(
             code="nothing_before",
             hint="Delete the alias, or move it to the version that you want.",
         )
-    done = carry_out(work, [(place, Order(undo.before, if_revision))], reason, undoes=undo.release)
+    done = carry_out(
+        work, [(place, Order(undo.before, if_revision))], reason, Backing(undoes=undo.release)
+    )
     if done is None:
         raise Conflict(
             f"{where} already points to {undo.before}, as before release {undo.release}.",
@@ -164,7 +169,7 @@ def roll_back_release(work: Work, number: int, reason: str) -> Release:
             orders.append((place, Order(move.before)))
     if problems:
         raise together(problems)
-    done = carry_out(work, orders, reason, undoes=number)
+    done = carry_out(work, orders, reason, Backing(undoes=number))
     assert done is not None, "every move of a release changes its alias"
     return done
 
@@ -173,17 +178,27 @@ def carry_out(
     work: Work,
     orders: Sequence[tuple[Place, Order]],
     reason: str,
-    *,
-    undoes: int | None = None,
+    backing: Backing = NOTHING_BEHIND,
 ) -> Release | None:
     """Judge, plan and make the moves. Everything that moves an alias ends up here."""
     reason = check_reason(reason, field="reason")
-    judge(work, [place for place, _ in orders]).enforce()
+    if not backing.glass:
+        _check_rights(work, [place for place, _ in orders])
     known: _Known = {}
-    planned = plan_release([(_point(work, place, order, known), order) for place, order in orders])
+    points = [point_of(work, place, order.to, known) for place, order in orders]
+    planned = plan_release(
+        [(point, order) for point, (_, order) in zip(points, orders, strict=True)]
+    )
     if not planned:
         return None
-    places = {(place.artifact.kind, place.artifact.name, place.alias): place for place, _ in orders}
+    names = [(place.artifact.kind, place.artifact.name, place.alias) for place, _ in orders]
+    places = {name: place for name, (place, _) in zip(names, orders, strict=True)}
+    by_place = {}
+    for move in planned:
+        name = move.kind, move.name, move.alias
+        by_place[name] = judge_move(work, places[name], move.to, reason, backing)
+    judged = list(by_place.values())
+    Verdict(reasons_of(judged)).enforce()
     composed = {
         moved.id: moved
         for move in planned
@@ -199,9 +214,17 @@ def carry_out(
         raise together(broken)
     number = work.next_seq
     lines = [
-        _move(work, places[move.kind, move.name, move.alias], move, known, number, reason, undoes)
+        _move(
+            work,
+            places[move.kind, move.name, move.alias],
+            move,
+            known,
+            _Circumstances(number, reason, backing, by_place[move.kind, move.name, move.alias]),
+        )
         for move in planned
     ]
+    if passed := tuple(dict.fromkeys(one.message for each in judged for one in each.passed)):
+        record_broken_glass(work, number, reason, passed)
     pointed: dict[int, set[int]] = {}
     for move in planned:
         moved = places[move.kind, move.name, move.alias].artifact
@@ -209,7 +232,17 @@ def carry_out(
             pointed.setdefault(moved.id, set()).update(move.to.versions if move.to else ())
     if pointed:
         check_readable(work, pointed)
-    return Release(number, moment(lines[0].at), work.actor.name, reason, planned, undoes)
+    return Release(number, moment(lines[0].at), work.actor.name, reason, planned, backing.undoes)
+
+
+def _check_rights(work: Work, places: Sequence[Place]) -> None:
+    """Whether the caller may move these aliases at all, before anything is said about them."""
+    reasons: dict[Reason, None] = {}
+    for place in places:
+        artifact = place.artifact
+        for reason in may(work.actor, "move", artifact.kind, artifact.name, place.alias).reasons:
+            reasons[reason] = None
+    Verdict(tuple(reasons)).enforce()
 
 
 def version_meant(work: Work, selector: Selector) -> Target:
@@ -230,16 +263,6 @@ def version_meant(work: Work, selector: Selector) -> Target:
             field="selector",
         )
     return row.target
-
-
-def judge(work: View, places: Sequence[Place]) -> Verdict:
-    """Whether the caller may move all these aliases, with every reason against."""
-    reasons: dict[Reason, None] = {}
-    for place in places:
-        artifact = place.artifact
-        for reason in may(work.actor, "move", artifact.kind, artifact.name, place.alias).reasons:
-            reasons[reason] = None
-    return Verdict(tuple(reasons))
 
 
 def find_release(view: View, number: int) -> Release:
@@ -296,11 +319,13 @@ def _place(work: Work, kind: str, name: str, alias: str) -> Place:
     return Place(artifact, alias, work.tx.alias(artifact.id, alias))
 
 
-def _point(work: Work, place: Place, order: Order, known: _Known) -> Point:
+def point_of(view: View, place: Place, to: Target | None, known: _Known | None = None) -> Point:
+    """An alias as the plan wants it, with what its new target would be."""
     readable: dict[int, bool] = {}
-    if order.to is not None:
-        for number in order.to.versions:
-            row = work.tx.standing(place.artifact.id, number)
+    known = {} if known is None else known
+    if to is not None:
+        for number in to.versions:
+            row = view.reader.standing(place.artifact.id, number)
             if row is not None:
                 known[place.artifact.id, number] = row
                 readable[number] = not row.removed
@@ -323,14 +348,9 @@ def _composed(artifact: ArtifactRow, move: Move, known: _Known) -> bool:
 
 
 def _move(
-    work: Work,
-    place: Place,
-    move: Move,
-    known: _Known,
-    number: int,
-    reason: str,
-    undoes: int | None,
+    work: Work, place: Place, move: Move, known: _Known, circumstances: _Circumstances
 ) -> Line:
+    number, reason = circumstances.release, circumstances.reason
     versions = move.to.versions if move.to else ()
     digests = [known[place.artifact.id, version].digest for version in versions]
     fact: dict[str, object] = {
@@ -343,9 +363,8 @@ def _move(
         "revision": move.revision,
         "release": number,
         "reason": reason,
+        **_evidence(circumstances),
     }
-    if undoes is not None:
-        fact["undoes"] = undoes
     line = work.record(MOVED, fact, artifact=place.artifact.id, alias=place.alias)
     work.tx.put_alias(
         AliasRow(
@@ -360,6 +379,29 @@ def _move(
         )
     )
     return line
+
+
+def _evidence(circumstances: _Circumstances) -> dict[str, object]:
+    """What the record says of why the move was let through, beyond who made it."""
+    backing, judged = circumstances.backing, circumstances.judged
+    fact: dict[str, object] = {}
+    if backing.undoes is not None:
+        fact["undoes"] = backing.undoes
+    if backing.change is not None:
+        fact["change"] = backing.change
+        fact["basis"] = backing.basis
+    if judged.approvals:
+        fact["approvals"] = [
+            {"id": voice.actor.id, "name": voice.actor.name, "at": voice.at}
+            for voice in judged.approvals
+        ]
+    if judged.checks:
+        fact["checks"] = [
+            {"name": row.name, "digest": row.digest, "state": row.state} for row in judged.checks
+        ]
+    if judged.passed:
+        fact["glass"] = [reason.code for reason in judged.passed]
+    return fact
 
 
 def _breaks(work: Work, place: Place, to: Target | None) -> Iterator[PointsmanError]:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, get_args
 
+from pointsman.app.changes import Proposal, Wanted
 from pointsman.app.publishing import Publish
 from pointsman.app.releases import Wish
 from pointsman.core.canonical import check_text
@@ -21,7 +22,7 @@ from pointsman.core.names import (
 )
 from pointsman.core.releases import single, split
 from pointsman.core.search import Order, Query, parse_tags
-from pointsman.core.selectors import parse_selector
+from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Dependency, Target, micros
 from pointsman.errors import InvalidInput, InvalidName
 
@@ -84,6 +85,35 @@ def wish(move: Mapping[str, Any]) -> Wish:
         to=target(move.get("version"), move.get("split"), delete=bool(move.get("delete"))),
         if_revision=move.get("if_revision"),
     )
+
+
+def change_proposal(given: Mapping[str, Any]) -> Proposal:
+    """The change that the parameters of `propose` spell; times are datetimes."""
+    values = dict(given)
+    values["moves"] = tuple(proposed_move(one) for one in given["moves"])
+    for name in ("apply_at", "expires_at"):
+        at = given.get(name)
+        values[name] = None if at is None else micros(at)
+    return Proposal(**values)
+
+
+def proposed_move(move: Mapping[str, Any]) -> Wanted:
+    """The move that one item of a change spells."""
+    given = {key: value for key, value in move.items() if value is not None}
+    source = given.pop("from_alias", None)
+    if source is None:
+        plain = wish(given)
+        return Wanted(plain.kind, plain.name, plain.alias, plain.to)
+    if {"version", "split"} & given.keys() or given.get("delete"):
+        raise InvalidInput(
+            "A move needs exactly one of version, split, delete and from_alias.",
+            code="invalid_target",
+            hint='For example {"from_alias": "staging"}.',
+            field="from_alias",
+        )
+    plain = wish({**given, "delete": True})
+    selector = Selector(check_kind(plain.kind), plain.name, alias=check_alias(source))
+    return Wanted(plain.kind, plain.name, plain.alias, None, selector)
 
 
 def target(

@@ -18,12 +18,15 @@ from urllib.parse import urlsplit
 
 import click
 
+from pointsman.cli.managing import Managing
 from pointsman.cli.output import Output
 from pointsman.errors import InvalidInput, NotFound, PointsmanError, Unavailable
 
 if TYPE_CHECKING:
     from pointsman.core.canonical import JSON
+    from pointsman.core.changes import BrokenGlass, Change, CheckResult, PolicyAnswer, PolicyInForce
     from pointsman.core.diff import ContentDiff
+    from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
     from pointsman.core.vocabulary import (
         Alias,
         Artifact,
@@ -31,23 +34,95 @@ if TYPE_CHECKING:
         Diagnosis,
         Difference,
         Entry,
-        Key,
-        NewKey,
         Page,
         Published,
         Release,
         Resolution,
-        Role,
         Version,
     )
+    from pointsman.core.webhooks import Delivery, NewWebhook, Webhook
 
 LOCAL = "http://127.0.0.1:8080"
 """Where a server listens unless told otherwise."""
 _DATABASE = "registry.db"
+_PROJECT = "pointsman.project"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Registry(Protocol):
+class Governance(Protocol):
+    """The part of the vocabulary that is about policies, changes, checks and broken glass."""
+
+    def policies(self) -> tuple[PolicyInForce, ...]: ...
+    def policy(self, name: str) -> PolicyInForce: ...
+    def set_policy(
+        self, policy: Mapping[str, Any], *, reason: str = "", if_revision: int | None = None
+    ) -> PolicyInForce: ...
+    def delete_policy(self, name: str, *, reason: str = "") -> None: ...
+    def test_policy(
+        self,
+        selector: str,
+        *,
+        who: str = "",
+        at: datetime | None = None,
+        version: int | None = None,
+        reason: str | None = None,
+    ) -> PolicyAnswer: ...
+    def propose(
+        self,
+        title: str,
+        moves: Sequence[Mapping[str, Any]],
+        *,
+        reason: str = "",
+        labels: Sequence[str] = (),
+        when_ready: bool = False,
+        apply_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        supersedes: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Change: ...
+    def edit_change(
+        self,
+        number: int,
+        title: str,
+        moves: Sequence[Mapping[str, Any]],
+        *,
+        reason: str = "",
+        labels: Sequence[str] = (),
+        when_ready: bool = False,
+        apply_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        if_revision: int | None = None,
+    ) -> Change: ...
+    def change(self, number: int) -> Change: ...
+    def changes(
+        self, *, state: str = "open", limit: int = 50, cursor: str | None = None
+    ) -> Page[Change]: ...
+    def diff_change(self, number: int, *, move: int = 0) -> ContentDiff: ...
+    def rebase_change(self, number: int) -> Change: ...
+    def approve(self, number: int, *, note: str = "", basis: str = "") -> Change: ...
+    def object_to(self, number: int, *, note: str = "", basis: str = "") -> Change: ...
+    def take_back(self, number: int, *, note: str = "") -> Change: ...
+    def comment(self, number: int, text: str, *, answers: int | None = None) -> Change: ...
+    def withdraw(self, number: int, *, note: str = "") -> Change: ...
+    def apply(self, number: int, *, reason: str = "", break_glass: bool = False) -> Release: ...
+    def checks(self, digest: str) -> tuple[CheckResult, ...]: ...
+    def report_check(
+        self,
+        name: str,
+        state: str,
+        *,
+        selector: str = "",
+        change: int | None = None,
+        digest: str = "",
+        summary: str = "",
+        link: str = "",
+        figures: Mapping[str, float] | None = None,
+    ) -> CheckResult: ...
+    def broken_glass(self, *, reviewed: bool = False) -> tuple[BrokenGlass, ...]: ...
+    def review_glass(self, release: int, *, note: str = "") -> BrokenGlass: ...
+
+
+class Registry(Managing, Governance, Protocol):
     """What commands ask for: the vocabulary that client and embedded registry share."""
 
     def resolve(
@@ -93,6 +168,13 @@ class Registry(Protocol):
     def entries(self, after: int = 0, *, limit: int = 1_000) -> Page[Entry]: ...
     def differences(self, before: datetime, after: datetime) -> tuple[Difference, ...]: ...
     def doctor(self) -> Diagnosis: ...
+    def journal_head(self) -> JournalHead: ...
+    def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> JournalLines: ...
+    def checkpoint(self, *, idempotency_key: str | None = None) -> SignedCheckpoint: ...
+    def checkpoints(
+        self, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[SignedCheckpoint]: ...
+    def evidence(self, selector: str, *, at: datetime | None = None) -> Evidence: ...
     def publish(
         self,
         name: str,
@@ -123,6 +205,7 @@ class Registry(Protocol):
         *,
         reason: str = "",
         if_revision: int | None = None,
+        break_glass: bool = False,
         idempotency_key: str | None = None,
     ) -> Release | None: ...
     def split(
@@ -141,6 +224,7 @@ class Registry(Protocol):
         moves: Sequence[Mapping[str, Any]],
         *,
         reason: str = "",
+        break_glass: bool = False,
         idempotency_key: str | None = None,
     ) -> Release | None: ...
     def delete_alias(
@@ -150,11 +234,39 @@ class Registry(Protocol):
         self, selector: str, *, reason: str = "", if_revision: int | None = None
     ) -> Release: ...
     def rollback_release(self, number: int, *, reason: str = "") -> Release: ...
-    def keys(self) -> tuple[Key, ...]: ...
-    def create_key(
-        self, name: str, role: Role, *, expires_at: datetime | None = None
-    ) -> NewKey: ...
-    def revoke_key(self, key_id: str) -> Key: ...
+    def webhooks(self) -> tuple[Webhook, ...]: ...
+    def webhook(self, webhook_id: str) -> Webhook: ...
+    def create_webhook(
+        self,
+        name: str,
+        url: str,
+        *,
+        events: Sequence[str] = (),
+        artifacts: str = "*",
+        aliases: str = "*",
+        format: str = "cloudevents",  # noqa: A002 - the field's own name
+        token: str = "",
+    ) -> NewWebhook: ...
+    def change_webhook(
+        self,
+        webhook_id: str,
+        *,
+        name: str | None = None,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        artifacts: str | None = None,
+        aliases: str | None = None,
+        format: str | None = None,  # noqa: A002 - the field's own name
+        token: str | None = None,
+    ) -> Webhook: ...
+    def delete_webhook(self, webhook_id: str) -> None: ...
+    def enable_webhook(self, webhook_id: str) -> Webhook: ...
+    def disable_webhook(self, webhook_id: str, *, reason: str = "") -> Webhook: ...
+    def test_webhook(self, webhook_id: str) -> Delivery: ...
+    def deliveries(
+        self, webhook_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Delivery]: ...
+    def redeliver(self, webhook_id: str, number: int) -> Delivery: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *problem: Any) -> None: ...
@@ -168,6 +280,7 @@ class Place:
     key: str = ""
     data: str = ""
     database: str = ""
+    project: str = ""
 
     def __str__(self) -> str:
         """What people may read: without key and password."""
@@ -188,6 +301,13 @@ def place_options(*, server: bool = True) -> Callable[[F], F]:
         )(function)
         if server:
             function = click.option(
+                "--project",
+                metavar="NAME",
+                expose_value=False,
+                callback=_note_project,
+                help="The project, if the key is for several. [env: POINTSMAN_PROJECT]",
+            )(function)
+            function = click.option(
                 "--key",
                 "api_key",
                 metavar="KEY",
@@ -199,6 +319,19 @@ def place_options(*, server: bool = True) -> Callable[[F], F]:
         return function
 
     return add
+
+
+def _note_project(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    """Keep the option for `find_place`: commands have no other use for it."""
+    context.meta[_PROJECT] = name
+
+
+def _project() -> str:
+    context = click.get_current_context(silent=True)
+    given: str | None = context.meta.get(_PROJECT) if context is not None else None
+    if given is not None and not given.strip():
+        raise click.UsageError("--project is empty. Name a project, or leave it out.")
+    return given or os.environ.get("POINTSMAN_PROJECT", "")
 
 
 def with_output(function: F) -> F:
@@ -267,9 +400,9 @@ def find_place(url: str | None, key: str | None, data: str | None, database: str
                 f"{url} wants a key. Set POINTSMAN_API_KEY (or --key) to one; "
                 "`pointsman key create` makes them."
             )
-        return Place(url=url, key=key)
+        return Place(url=url, key=key, project=_project())
     if database or data:
-        return Place(database=database or "", data=data or "")
+        return Place(database=database or "", data=data or "", project=_project())
     raise click.UsageError(
         "Which registry? Name one:\n"
         "  a server:   POINTSMAN_URL and POINTSMAN_API_KEY in the environment (or --url, --key)\n"
@@ -289,12 +422,26 @@ def connect(place: Place, *, makes: bool = False) -> Registry:
         from pointsman.sdk import client
 
         # One command asks a few times and ends: nothing is worth following or keeping.
-        return client.Client(place.url, place.key, snapshot=False, follow=False)
+        return client.Client(
+            place.url, place.key, project=place.project, snapshot=False, follow=False
+        )
     if place.data:
         check_folder(Path(place.data), makes=makes)
     with needing_server():
         from pointsman.compose import Registry as Embedded
-    return Embedded.open(place.data or None, database=place.database or None, via="cli")
+    return Embedded.open(
+        place.data or None,
+        database=place.database or None,
+        project=place.project or None,
+        via="cli",
+    )
+
+
+def connect_to(url: str, key: str = "", project: str = "") -> Registry:
+    """The server at a URL, perhaps without a key: for signing in."""
+    from pointsman.sdk import client
+
+    return client.Client(url, key, project=project, snapshot=False, follow=False)
 
 
 @contextmanager

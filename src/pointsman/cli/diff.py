@@ -37,12 +37,17 @@ def diff_command(*, registry: Registry, out: Output, before: str, after: str | N
     if out.as_json:
         out.data(diff)
         return
+    print_diff(out, diff)
+    out.line(f"{before} → {after}: {diff.summary}.", dim=True)
+
+
+def print_diff(out: Output, diff: ContentDiff) -> None:
+    """A diff as text; on a terminal with its changed words set off."""
     if out.colours:
         for line in _coloured(diff, out):
             click.echo(line, color=True)
     elif text := diff.unified():
         out.line(text)
-    out.line(f"{before} → {after}: {diff.summary}.", dim=True)
 
 
 def _coloured(diff: ContentDiff, out: Output) -> Iterator[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from pointsman.cli.entries_governance import TYPES as GOVERNANCE
+from pointsman.cli.entries_governance import told_governance
 from pointsman.cli.moving import place_of, short_target
 
 if TYPE_CHECKING:
@@ -22,11 +24,21 @@ TYPES: Final = (
     "artifact.restored",
     "key.created",
     "key.revoked",
+    "owner.removed",
+    "owner.set",
     "project.created",
+    "role.granted",
+    "role.withdrawn",
     "tag.deleted",
     "tag.set",
     "version.published",
     "version.tombstoned",
+    "webhook.changed",
+    "webhook.created",
+    "webhook.deleted",
+    "webhook.disabled",
+    "webhook.enabled",
+    *GOVERNANCE,
 )
 """Every type of entry that a journal can hold."""
 
@@ -67,7 +79,7 @@ def told_entry(entry: Entry) -> str:
         case "project.created":
             return f"project {data.get('project', '')} created"
     # A newer registry tells of things that this program has no sentence for.
-    return " ".join([entry.type, version]).rstrip()
+    return told_governance(entry) or " ".join([entry.type, version]).rstrip()
 
 
 def is_about(entry: Entry, selector: str) -> bool:

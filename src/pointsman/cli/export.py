@@ -30,6 +30,10 @@ _STEP = 1_000
 @click.option("--folder", metavar="FOLDER", help="Write the artifacts there, each as a file.")
 @click.option("--alias", help="With --folder: what this alias points to, not the newest version.")
 @click.option("--kind", help="With --folder: only this kind.")
+@click.option(
+    "--history", "with_history", is_flag=True,
+    help="With --folder: every version, and the aliases, for `pointsman import`.",
+)  # fmt: skip
 @with_registry()
 def export_command(
     *,
@@ -40,6 +44,7 @@ def export_command(
     folder: str | None,
     alias: str | None,
     kind: str | None,
+    with_history: bool,
 ) -> None:
     """Write the journal as lines of JSON, oldest first; or the artifacts into a folder.
 
@@ -47,18 +52,28 @@ def export_command(
     list of them in pointsman-export.json. `pointsman publish FOLDER` reads it back. Files of
     the same name are replaced, others are left alone. Archived artifacts are left out.
 
+    With --history, the folder gets every version as NAME/NUMBER.prompt (or .json), and the list
+    tells messages, authors, times, tags and where aliases point: `pointsman import FOLDER`
+    brings all of it into another project.
+
     \b
     Examples:
       pointsman export -o journal.jsonl
       pointsman export --folder prompts/ --alias production
+      pointsman export --folder project/ --history
     """
     if folder is None:
-        if alias or kind:
-            raise click.UsageError("--alias and --kind go with --folder.")
+        if alias or kind or with_history:
+            raise click.UsageError("--alias, --kind and --history go with --folder.")
         _export_journal(registry, out, output, after)
         return
     if output != "-" or after:
         raise click.UsageError("--output and --after don't go with --folder.")
+    if with_history:
+        if alias:
+            raise click.UsageError("--history takes all aliases along; leave out --alias.")
+        _export_history(registry, out, Path(folder), kind)
+        return
     _export_folder(registry, out, Path(folder), alias, kind)
 
 
@@ -138,6 +153,61 @@ def _export_folder(
     for one in skipped:
         out.note(f"Note: {one['name']} is left out: {one['why']}.")
     out.line(f"{len(files)} files are in {folder}.")
+
+
+def _export_history(registry: Registry, out: Output, folder: Path, kind: str | None) -> None:
+    from pointsman.cli.sources import MANIFEST
+    from pointsman.core.plain import to_plain
+
+    files: list[dict[str, Any]] = []
+    aliases: list[dict[str, Any]] = []
+    tags: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
+    for artifact in _artifacts(registry, kind):
+        place = place_of(artifact.kind, artifact.name)
+        named = {"kind": artifact.kind, "name": artifact.name}
+        tags += [{**named, "key": key, "value": value} for key, value in artifact.tags.items()]
+        aliases += [
+            {**named, "alias": one.name, "target": to_plain(one.target), "reason": one.reason}
+            for one in artifact.aliases
+        ]
+        for number in range(1, artifact.newest + 1):
+            version = registry.version(f"{place}:{number}")
+            if version.content is None:
+                why = f"the content of version {number} was removed"
+                skipped.append({"name": place, "why": why})
+                continue
+            ending, text = _written(version)
+            path = _path(folder, f"{version.name}/{number}", ending)
+            _write(path, text)
+            files.append(
+                {
+                    "file": path.relative_to(folder).as_posix(),
+                    **named,
+                    "version": number,
+                    "digest": version.digest,
+                    "message": version.message,
+                    "author": version.author,
+                    "date": to_plain(version.created_at),
+                    "tags": dict(version.tags),
+                    "dependencies": [
+                        to_plain(one) for one in version.dependencies if one.relation != "includes"
+                    ],
+                }
+            )
+    # As they were made: what a version includes was there before it.
+    files.sort(key=lambda one: (one["date"], one["version"]))
+    manifest = {
+        "format": "pointsman export", "version": 1, "alias": None, "history": True,
+        "files": files, "aliases": aliases, "tags": tags, "skipped": skipped,
+    }  # fmt: skip
+    _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    if out.as_json:
+        out.data({"folder": str(folder), **manifest})
+        return
+    for one in skipped:
+        out.note(f"Note: {one['name']} is left out: {one['why']}.")
+    out.line(f"{len(files)} versions and {len(aliases)} aliases are in {folder}.")
 
 
 def _artifacts(registry: Registry, kind: str | None) -> Iterator[Artifact]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from pointsman.cli.connect import Registry, needing_server, with_output, with_registry
+from pointsman.cli.managing import ROLES, expiry
 from pointsman.cli.output import Output
 from pointsman.cli.times import exactly, when
 
-_ROLES = ("viewer", "editor", "reviewer", "releaser", "admin")
+if TYPE_CHECKING:
+    from pointsman.core.vocabulary import Key
+
+_VERBS = ("read", "write", "propose", "approve", "report", "move", "admin")
 
 
 @click.group("key", short_help="Make, list and revoke API keys.")
@@ -22,26 +27,53 @@ def key_command() -> None:
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice(_ROLES),
+    type=click.Choice(ROLES),
     default="viewer",
     show_default=True,
-    help="viewers read; editors also publish; releasers also move aliases; admins do it all.",
+    help="viewers read; editors also publish and propose; reviewers also approve; releasers "
+    "also move aliases; admins do it all.",
 )
 @click.option(
     "--expires",
     metavar="WHEN",
     help="When it ends: a moment ('2027-01-01'), or a time from now ('90d').",
 )
+@click.option("--person", metavar="EMAIL", help="Whom it acts as; else it is a service's.")
+@click.option(
+    "--verb",
+    "verbs",
+    multiple=True,
+    type=click.Choice(_VERBS),
+    help="For this only; repeatable. Else for all that the role allows.",
+)
+@click.option("--artifacts", metavar="PATTERN", default="*", help="Only for these: 'support/*'.")
+@click.option("--aliases", metavar="PATTERN", default="*", help="Only for these: 'staging*'.")
 @with_registry(makes=True)
 def create_key(
-    *, registry: Registry, out: Output, name: str, role: str, expires: str | None
+    *,
+    registry: Registry,
+    out: Output,
+    name: str,
+    role: str,
+    expires: str | None,
+    person: str | None,
+    verbs: Sequence[str],
+    artifacts: str,
+    aliases: str,
 ) -> None:
     """Make a key. Its secret is shown this once.
 
     NAME says who or what will use it.
     """
-    expires_at = _expiry(expires) if expires else None
-    made = registry.create_key(name, role, expires_at=expires_at)  # type: ignore[arg-type]
+    made = registry.create_key(
+        name,
+        role,  # type: ignore[arg-type]  # one of the choices
+        expires_at=expiry(expires) if expires else None,
+        person=person,
+        verbs=verbs or None,
+        artifacts=artifacts,
+        aliases=aliases,
+    )
     if out.as_json:
         out.data(made)
     elif out.terminal:
@@ -68,6 +100,7 @@ def list_keys(*, registry: Registry, out: Output) -> None:
             key.id,
             key.name,
             key.role,
+            _limits(key),
             f"revoked {when(key.revoked_at, out)}"
             if key.revoked_at
             else f"until {when(key.expires_at, out)}"
@@ -78,7 +111,7 @@ def list_keys(*, registry: Registry, out: Output) -> None:
         )
         for key in keys
     ]
-    out.table(("ID", "NAME", "ROLE", "ENDS", "LAST USED", "MADE"), rows)
+    out.table(("ID", "NAME", "ROLE", "FOR", "ENDS", "LAST USED", "MADE"), rows)
 
 
 @key_command.command("revoke")
@@ -113,21 +146,13 @@ def generate_key(*, out: Output) -> None:
         click.echo(secret)
 
 
-def _expiry(text: str) -> datetime:
-    """A moment to come: what would be so long ago is as long from now."""
-    from datetime import UTC
-
-    from pointsman.cli.times import parse_moment
-
-    now = datetime.now(UTC)
-    try:
-        at = parse_moment(text, now)
-    except ValueError:
-        at = None
-    if at is None or "ago" in text:
-        raise click.BadParameter(
-            f"{text!r} is not a moment to come. Write it like '2027-01-01' or '90d'.",
-            param_hint="'--expires'",
-        )
-    relative = text.strip()[:1].isdigit() and text.strip()[-1:].isalpha() and "-" not in text
-    return now + (now - at) if relative else at
+def _limits(key: Key) -> str:
+    """Whose key it is, and what it is for."""
+    limits = [key.person or "a service"]
+    if key.verbs is not None:
+        limits.append("to " + ", ".join(key.verbs))
+    if key.artifacts != "*":
+        limits.append(key.artifacts)
+    if key.aliases != "*":
+        limits.append(f"@{key.aliases}")
+    return " ".join(limits)

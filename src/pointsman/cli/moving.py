@@ -23,6 +23,12 @@ revision_option: Callable[[F], F] = click.option(
     metavar="N",
     help="Only if the alias is at this revision (0: if there is no such alias yet).",
 )
+glass_option: Callable[[F], F] = click.option(
+    "--break-glass",
+    is_flag=True,
+    help="Pass over missing approvals, checks and freezes, where the policy lets you. Needs a "
+    "reason; marked for good, and listed until somebody else has reviewed it.",
+)
 
 
 def tell_release(out: Output, release: Release | None, *, already: str) -> None:

@@ -19,20 +19,29 @@ from pointsman.cli.failing import INTERRUPTED, PIPE_CLOSED, exit_code, tell
 from pointsman.errors import PointsmanError
 
 _SECTIONS = {
-    "Serve": ("serve", "key"),
+    "Serve": ("serve", "webhook"),
+    "Let in": ("login", "key", "user", "group", "project"),
     "Write": ("publish", "tag", "archive", "restore", "tombstone"),
     "Read": ("list", "show", "versions", "diff"),
     "Move": ("promote", "rollback", "alias", "release"),
+    "Govern": ("policy", "change", "approve", "check", "glass"),
     "Look back": ("history", "at", "changed", "watch"),
-    "Take along": ("export", "bundle", "doctor"),
+    "Take along": ("export", "import", "bundle", "doctor"),
+    "Keep the record": ("journal", "verify", "checkpoint", "backup"),
 }
-_MODULES = {"changed": "at", "restore": "archive", "tombstone": "archive"}
+_MODULES = {
+    "approve": "change",
+    "changed": "at",
+    "import": "import_",
+    "restore": "archive",
+    "tombstone": "archive",
+}
 """Commands that live in another one's file."""
 
 _EPILOG = """\b
 Exit status:
   0    done
-  1    it failed; doctor: something is wrong
+  1    it failed; doctor, verify: something is wrong
   2    the command line is wrong: an option, a selector, a name, a moment…
   3    refused: not allowed, or the state is not what was assumed
   4    there is no such thing
@@ -42,6 +51,7 @@ Exit status:
 \b
 Environment:
   POINTSMAN_URL, POINTSMAN_API_KEY   the server, and the key for it
+  POINTSMAN_PROJECT                  the project, if the key is for several
   POINTSMAN_DATA                     or a folder on this machine
   POINTSMAN_DATABASE                 or a PostgreSQL database
   NO_COLOR                           no colours on a terminal

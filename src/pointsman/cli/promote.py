@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from pointsman.cli.connect import Registry, with_registry
-from pointsman.cli.moving import reason_option, revision_option, tell_release
+from pointsman.cli.governing import note_glass, telling_how_to_propose
+from pointsman.cli.moving import glass_option, reason_option, revision_option, tell_release
 from pointsman.cli.output import Output
 
 
@@ -14,6 +15,7 @@ from pointsman.cli.output import Output
 @click.argument("alias")
 @reason_option
 @revision_option
+@glass_option
 @with_registry()
 def promote_command(
     *,
@@ -23,6 +25,7 @@ def promote_command(
     alias: str,
     reason: str,
     if_revision: int | None,
+    break_glass: bool,
 ) -> None:
     """Point ALIAS to the version that SELECTOR means now.
 
@@ -32,5 +35,9 @@ def promote_command(
       pointsman promote support/reply@staging production -m "passed the checks"
       pointsman promote support/reply canary
     """
-    release = registry.promote(selector, alias, reason=reason, if_revision=if_revision)
+    with telling_how_to_propose([(selector, alias)], reason):
+        release = registry.promote(
+            selector, alias, reason=reason, if_revision=if_revision, break_glass=break_glass
+        )
     tell_release(out, release, already=f"{alias} is already there")
+    note_glass(out, broken=break_glass)

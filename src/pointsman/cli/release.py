@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 from pointsman.cli.connect import Registry, with_registry
-from pointsman.cli.moving import place_of, reason_option, tell_release
+from pointsman.cli.governing import note_glass, telling_how_to_propose
+from pointsman.cli.moving import glass_option, place_of, reason_option, tell_release
 from pointsman.cli.output import Output
 
 
 @click.command("release", short_help="Move several aliases together.")
 @click.argument("moves", nargs=-1, required=True, metavar="NAME:VERSION@ALIAS...")
 @reason_option
+@glass_option
 @with_registry()
-def release_command(*, registry: Registry, out: Output, moves: Sequence[str], reason: str) -> None:
+def release_command(
+    *, registry: Registry, out: Output, moves: Sequence[str], reason: str, break_glass: bool
+) -> None:
     """Move several aliases together, or none of them.
 
     Each move is a selector, @, and the alias to point there. A selector may itself be an
@@ -27,8 +31,11 @@ def release_command(*, registry: Registry, out: Output, moves: Sequence[str], re
       pointsman release support/reply:3@production support/tone:7@production -m "new tone"
     """
     asked = [_move(registry, text) for text in moves]
-    release = registry.release(asked, reason=reason)
+    pairs = [(source, alias) for source, _, alias in (text.rpartition("@") for text in moves)]
+    with telling_how_to_propose(pairs, reason):
+        release = registry.release(asked, reason=reason, break_glass=break_glass)
     tell_release(out, release, already="All of them are already there")
+    note_glass(out, broken=break_glass)
 
 
 def _move(registry: Registry, text: str) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _wakings(place: Place, seen: int) -> Iterator[None]:
     from pointsman.sdk.sse import EventParser
     from pointsman.sdk.transport import Transport
 
-    transport = Transport(place.url, place.key)
+    transport = Transport(place.url, place.key, place.project)
     request = Request(
         "GET", "/watch", (("after", str(seen)),), headers={"Accept": "text/event-stream"}
     )

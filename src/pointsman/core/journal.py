@@ -79,8 +79,34 @@ def link(
     data: str,
 ) -> str:
     """The hash of an entry whose predecessor has the hash `previous`."""
-    chained = f'["{previous}",{seq},{at},"{type}",{_text(actor)},{_text(by)},{_text(via)},{data}]'
-    return hashlib.sha256(chained.encode()).hexdigest()
+    text = chained(previous, seq, at, type, actor, by, via, data)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def chained(
+    previous: str,
+    seq: int,
+    at: int,
+    type: str,  # noqa: A002 - the field's own name
+    actor: str,
+    by: str,
+    via: str,
+    data: str,
+) -> str:
+    """What the hash of an entry is made of, on one line: a journal is exported as these."""
+    return f'["{previous}",{seq},{at},"{type}",{_text(actor)},{_text(by)},{_text(via)},{data}]'
+
+
+def spelled(previous: str, lines: Iterable[Line]) -> tuple[str, ...]:
+    """What the hashes of these entries are made of; `previous` is the hash before the first."""
+    found = []
+    for line in lines:
+        text = chained(
+            previous, line.seq, line.at, line.type, line.actor, line.by, line.via, line.data
+        )
+        found.append(text)
+        previous = line.hash
+    return tuple(found)
 
 
 def broken_links(head: Head, lines: Iterable[Line]) -> Iterable[tuple[int, str]]:

@@ -62,6 +62,8 @@ def _reader(hint: Any) -> Read:
         return datetime.fromisoformat
     if hint in (str, int, bool):
         return _only_type(hint)
+    if hint is float:
+        return _number
     if origin in (Union, types.UnionType):
         (inner,) = [_reader(one) for one in arguments if one is not type(None)]
         return lambda value: None if value is None else inner(value)
@@ -107,6 +109,13 @@ def _substitute(hint: Any, bound: Mapping[Any, Any]) -> Any:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _number(value: Any) -> float:
+    """A number; JSON writes those without a fraction as integers."""
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
 
 
 def _only(allowed: tuple[Any, ...], name: str) -> Read:

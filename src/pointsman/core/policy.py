@@ -14,12 +14,12 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from pointsman.core.access import ROLES, Actor, Verdict
+from pointsman.core.changes import CheckState
 from pointsman.core.patterns import ANY, matches, specificity
 from pointsman.core.vocabulary import Role, micros, moment
 from pointsman.errors import Reason
 
 Standing = Literal["approved", "objected"]
-CheckState = Literal["passed", "failed", "error", "pending"]
 
 SECOND: Final = 1_000_000
 GLASS_REASON: Final = 10

@@ -264,7 +264,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key without its secret."""
+    """An API key without its secret.
+
+    `person` is the e-mail address of whoever it acts as, None for a service; `verbs` None
+    means all that its owner may do.
+    """
 
     id: str
     name: str
@@ -275,6 +279,10 @@ class Key:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    person: str | None = None
+    verbs: tuple[str, ...] | None = None
+    artifacts: str = "*"
+    aliases: str = "*"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ class Client:
     Parameters:
         url: the registry's address; by default ``POINTSMAN_URL``.
         key: the API key; by default ``POINTSMAN_API_KEY``.
-        project: a name under which the snapshot is kept, so that it outlives a change of the
-            key; by default ``POINTSMAN_PROJECT``. The registry goes by the key.
+        project: the project, for a key or session that is for several; by default
+            ``POINTSMAN_PROJECT``, and else what the registry says is the key's own.
         timeout: seconds that `get` waits for an answer if nothing is held.
         refresh: seconds between two looks at the registry while its stream can't be followed.
         snapshot: the file for cold starts; True for one in the user's cache directory, False
@@ -158,6 +158,11 @@ class Client:
     entries = sync(Tasks.entries)
     differences = sync(Tasks.differences)
     doctor = sync(Tasks.doctor)
+    journal_head = sync(Tasks.journal_head)
+    journal_lines = sync(Tasks.journal_lines)
+    checkpoint = sync(Tasks.checkpoint)
+    checkpoints = sync(Tasks.checkpoints)
+    evidence = sync(Tasks.evidence)
     publish = sync(Tasks.publish)
     publish_many = sync(Tasks.publish_many)
     set_tag = sync(Tasks.set_tag)
@@ -171,9 +176,67 @@ class Client:
     delete_alias = sync(Tasks.delete_alias)
     rollback = sync(Tasks.rollback)
     rollback_release = sync(Tasks.rollback_release)
+    policies = sync(Tasks.policies)
+    policy = sync(Tasks.policy)
+    set_policy = sync(Tasks.set_policy)
+    delete_policy = sync(Tasks.delete_policy)
+    test_policy = sync(Tasks.test_policy)
+    propose = sync(Tasks.propose)
+    edit_change = sync(Tasks.edit_change)
+    change = sync(Tasks.change)
+    changes = sync(Tasks.changes)
+    diff_change = sync(Tasks.diff_change)
+    rebase_change = sync(Tasks.rebase_change)
+    approve = sync(Tasks.approve)
+    object_to = sync(Tasks.object_to)
+    take_back = sync(Tasks.take_back)
+    comment = sync(Tasks.comment)
+    withdraw = sync(Tasks.withdraw)
+    apply = sync(Tasks.apply)
+    checks = sync(Tasks.checks)
+    report_check = sync(Tasks.report_check)
+    broken_glass = sync(Tasks.broken_glass)
+    review_glass = sync(Tasks.review_glass)
+    me = sync(Tasks.me)
+    sign_in = sync(Tasks.sign_in)
+    sign_out = sync(Tasks.sign_out)
+    change_password = sync(Tasks.change_password)
+    my_keys = sync(Tasks.my_keys)
+    create_my_key = sync(Tasks.create_my_key)
+    revoke_my_key = sync(Tasks.revoke_my_key)
+    invite = sync(Tasks.invite)
+    invitations = sync(Tasks.invitations)
+    withdraw_invitation = sync(Tasks.withdraw_invitation)
+    accept_invitation = sync(Tasks.accept_invitation)
+    people = sync(Tasks.people)
+    person = sync(Tasks.person)
+    rename_person = sync(Tasks.rename_person)
+    deactivate_person = sync(Tasks.deactivate_person)
+    reactivate_person = sync(Tasks.reactivate_person)
+    groups = sync(Tasks.groups)
+    join_group = sync(Tasks.join_group)
+    leave_group = sync(Tasks.leave_group)
+    grants = sync(Tasks.grants)
+    grant = sync(Tasks.grant)
+    withdraw_grant = sync(Tasks.withdraw_grant)
+    owners = sync(Tasks.owners)
+    set_owner = sync(Tasks.set_owner)
+    remove_owner = sync(Tasks.remove_owner)
+    projects = sync(Tasks.projects)
+    create_project = sync(Tasks.create_project)
     keys = sync(Tasks.keys)
     create_key = sync(Tasks.create_key)
     revoke_key = sync(Tasks.revoke_key)
+    webhooks = sync(Tasks.webhooks)
+    webhook = sync(Tasks.webhook)
+    create_webhook = sync(Tasks.create_webhook)
+    change_webhook = sync(Tasks.change_webhook)
+    delete_webhook = sync(Tasks.delete_webhook)
+    enable_webhook = sync(Tasks.enable_webhook)
+    disable_webhook = sync(Tasks.disable_webhook)
+    test_webhook = sync(Tasks.test_webhook)
+    deliveries = sync(Tasks.deliveries)
+    redeliver = sync(Tasks.redeliver)
 
     def _run(self, steps: Steps[T]) -> T:
         return drive(steps, lambda request: send(self._reader, request))
@@ -232,6 +295,7 @@ def settings_of(
         bundle=None if bundle is None else Path(bundle),
         preload=tuple(prompt_selector(text) for text in preload),
         follow=follow,
+        project=checked_project(project),
     )
 
 
@@ -262,6 +326,18 @@ def checked_key(key: str) -> str:
             field="key",
         )
     return key
+
+
+def checked_project(name: str) -> str:
+    """The project's name, if it can stand in a header. Raises `InvalidInput`."""
+    if not name.isascii() or not name.isprintable() or name != name.strip():
+        raise InvalidInput(
+            "The project's name has characters that no project has.",
+            code="invalid_project",
+            hint="Write it as `pointsman project list` shows it.",
+            field="project",
+        )
+    return name
 
 
 def _key_id(key: str) -> str:

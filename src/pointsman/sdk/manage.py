@@ -39,6 +39,9 @@ from pointsman.core.vocabulary import (
 from pointsman.sdk.answers import read_resolution, resolve_path
 from pointsman.sdk.calls import Reply, Request, Steps, Subjects, checked
 from pointsman.sdk.diffs import read_diff
+from pointsman.sdk.governance import GovernanceTasks
+from pointsman.sdk.people import PeopleTasks
+from pointsman.sdk.record import RecordTasks
 from pointsman.sdk.spelling import (
     alias_path,
     alias_place,
@@ -50,11 +53,12 @@ from pointsman.sdk.spelling import (
     version_fields,
     version_place,
 )
+from pointsman.sdk.webhooks import WebhookTasks
 
 T = TypeVar("T")
 
 
-class Tasks:
+class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
     """What can be asked. `self` is not used: the methods are made for `sync` to take."""
 
     # Reading
@@ -297,18 +301,24 @@ class Tasks:
         *,
         reason: str = "",
         if_revision: int | None = None,
+        break_glass: bool = False,
         idempotency_key: str | None = None,
     ) -> Steps[Release | None]:
         """Point an alias to what a selector means now: ``("support/reply:7", "production")``.
 
         None if it points there already. With `if_revision` (0: there is no such alias yet),
         raises `StaleRevision` if the alias has moved since. Raises `NotFound` or `Gone` for
-        the version, and `Refused` with every reason against the move.
+        the version, and `Refused` with every reason against the move; `break_glass` passes over
+        approvals, checks and freezes, where the policy lets one.
         """
         wanted = parse_selector(selector)
         target = yield from _target(wanted)
         move = {"name": wanted.name, "alias": alias, "kind": wanted.kind, **target_fields(target)}
-        return (yield from _release([move], reason, if_revision, idempotency_key))
+        return (
+            yield from _release(
+                [move], reason, if_revision, idempotency_key, break_glass=break_glass
+            )
+        )
 
     def split(
         self,
@@ -331,6 +341,7 @@ class Tasks:
         moves: Sequence[Mapping[str, Any]],
         *,
         reason: str = "",
+        break_glass: bool = False,
         idempotency_key: str | None = None,
     ) -> Steps[Release | None]:
         """Move several aliases at once, or none; None if all of them point there already.
@@ -339,7 +350,9 @@ class Tasks:
         perhaps `kind` and `if_revision`.
         """
         spelled = [move_fields(one) for one in moves]
-        return (yield from _release(spelled, reason, None, idempotency_key))
+        return (
+            yield from _release(spelled, reason, None, idempotency_key, break_glass=break_glass)
+        )
 
     def delete_alias(
         self, selector: str, *, reason: str = "", if_revision: int | None = None
@@ -377,10 +390,28 @@ class Tasks:
         return _items(Key, reply, "keys")
 
     def create_key(
-        self, name: str, role: Role, *, expires_at: datetime | None = None
+        self,
+        name: str,
+        role: Role,
+        *,
+        expires_at: datetime | None = None,
+        person: str | None = None,
+        verbs: Sequence[str] | None = None,
+        artifacts: str = "*",
+        aliases: str = "*",
     ) -> Steps[NewKey]:
-        """Make an API key; its secret is in the answer and nowhere else."""
-        body = {"name": name, "role": role, "expires_at": time_text(expires_at)}
+        """Make an API key; its secret is in the answer and nowhere else.
+
+        With a `person` (an e-mail address) it acts as that person, else it is a service's.
+        `verbs` and the patterns `artifacts` and `aliases` narrow what it is for.
+        """
+        body: dict[str, Any] = {"name": name, "role": role, "expires_at": time_text(expires_at)}
+        if person is not None:
+            body["person"] = person
+        if verbs is not None:
+            body["verbs"] = list(check_list(verbs, field="verbs"))
+        if artifacts != "*" or aliases != "*":
+            body |= {"artifacts": artifacts, "aliases": aliases}
         reply = yield from _write("POST", "/keys", body, _nothing)
         return from_plain(NewKey, reply.body)
 
@@ -422,12 +453,19 @@ def _write(
 
 
 def _release(
-    moves: Sequence[dict[str, Any]], reason: str, if_revision: int | None, key: str | None
+    moves: Sequence[dict[str, Any]],
+    reason: str,
+    if_revision: int | None,
+    key: str | None,
+    *,
+    break_glass: bool = False,
 ) -> Steps[Release | None]:
     if if_revision is not None:
         moves = [{**move, "if_revision": if_revision} for move in moves]
     named = [(move.get("kind", "prompt"), move.get("name", "")) for move in moves]
-    body = {"moves": moves, "reason": reason}
+    body: dict[str, Any] = {"moves": moves, "reason": reason}
+    if break_glass:
+        body["break_glass"] = True
     reply = yield from _write("POST", "/releases", body, lambda _: named, key=key)
     return from_plain(Released, reply.body).release
 

@@ -65,6 +65,7 @@ class Settings:
     bundle: Path | None
     preload: tuple[Selector, ...]
     follow: bool
+    project: str = ""
 
 
 class Flight:
@@ -229,7 +230,9 @@ class Reader:
         if transport is None:
             from pointsman.sdk.transport import Transport
 
-            transport = self._transport = Transport(self.settings.url, self.settings.key)
+            transport = self._transport = Transport(
+                self.settings.url, self.settings.key, self.settings.project
+            )
         return transport
 
     def send(self, request: Request, timeout: float, line: Line | None = None) -> Reply:

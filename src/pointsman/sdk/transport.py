@@ -117,7 +117,7 @@ class Stream:
 class Transport:
     """Sends requests to one registry with one key. Safe to use from any thread."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, project: str = "") -> None:
         self.url = url
         self._headers = {
             "User-Agent": f"pointsman-python/{__version__}",
@@ -125,6 +125,8 @@ class Transport:
         }
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
+        if project:
+            self._headers["Pointsman-Project"] = project
         self._pools = self._new_pools()
 
     def send(self, request: Request, timeout: float, line: Line | None = None) -> Reply:

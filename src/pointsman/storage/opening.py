@@ -13,7 +13,7 @@ from pointsman.storage.dialects import Dialect, migrations
 from pointsman.storage.records import Records
 
 DEFAULT_PROJECT = "default"
-_TABLE = """
+TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     number INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, at BIGINT NOT NULL
 )
@@ -26,7 +26,7 @@ def prepare(dialect: Dialect, execute: Callable[[str], Any], records: Records) -
     The caller holds a lock that keeps other nodes out, in a transaction that it commits.
     Raises `Unavailable` if the database is newer than this program.
     """
-    execute(_TABLE)
+    execute(TABLE)
     done = {row[0] for row in execute("SELECT number FROM schema_migration").fetchall()}
     known = migrations(dialect)
     newer = done - {step.number for step in known}

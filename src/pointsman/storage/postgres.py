@@ -33,7 +33,7 @@ LOCK_TIMEOUT = 10.0
 """Seconds to wait for another node that is writing."""
 LOOK_ANYWAY = 1.0
 """Seconds after which a waiter looks by itself, in case a notification was lost."""
-_MIGRATION_LOCK = 0x506F696E74736D61  # "Pointsma"
+MIGRATION_LOCK = 0x506F696E74736D61  # "Pointsma"
 _MAX_IDLE = 16
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 """Said in full: with another level, who waited for the lock would read the head before it."""
@@ -64,7 +64,7 @@ class PostgresStore:
         self._writing: Connection | None = None
         self._listening: Connection | None = None
         self._listen_lock = threading.Lock()
-        with _explained():
+        with explained():
             connection = self._connect()
             try:
                 _prepare(connection)
@@ -79,10 +79,10 @@ class PostgresStore:
         """A consistent view; see `app.ports.Store.read`."""
         if self._closed.is_set():
             raise Unavailable("The registry is closed.", code="closed")
-        with _explained():
+        with explained():
             connection = self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
-                yield _records(connection)
+                yield records_of(connection)
             except psycopg.Error:
                 connection.close()
                 raise
@@ -140,7 +140,7 @@ class PostgresStore:
             self._writing.close()
 
     def _begin(self) -> _PostgresBatch:
-        with _explained():
+        with explained():
             if self._writing is None or self._writing.closed:
                 self._writing = self._connect()
             try:
@@ -196,7 +196,7 @@ class _PostgresBatch:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.records = _records(connection)
+        self.records = records_of(connection)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -243,18 +243,18 @@ class _PostgresBatch:
                 self._connection.close()
 
     def _say(self, sql: str) -> None:
-        with _explained():
+        with explained():
             self._connection.execute(sql)
 
 
-def _records(connection: Connection) -> Records:
+def records_of(connection: Connection) -> Records:
     def run(sql: str, parameters: Mapping[str, object]) -> list[Row]:
-        with _explained():
+        with explained():
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
     def run_many(sql: str, rows: Sequence[Mapping[str, object]]) -> None:
-        with _explained(), connection.cursor() as cursor:
+        with explained(), connection.cursor() as cursor:
             cursor.executemany(sql, rows)
 
     return Records(Connected("postgres", run, run_many))
@@ -262,18 +262,18 @@ def _records(connection: Connection) -> Records:
 
 def _prepare(connection: Connection) -> None:
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
 
         def execute(sql: str) -> Any:
             return connection.execute(sql)
 
-        records = _records(connection)
+        records = records_of(connection)
         opening.prepare("postgres", execute, records)
         records.write_out()
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn the database's failures into `Unavailable` with what can be done about them."""
     try:
         yield

@@ -57,7 +57,7 @@ class SqliteStore:
         self._idle: deque[apsw.Connection] = deque()
         self._closed = threading.Event()
         self._given_up = False
-        with _explained(self._path):
+        with explained(self._path):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Made here so that it is for its owner alone; the log takes over its permissions.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -76,7 +76,7 @@ class SqliteStore:
         """A consistent view; see `app.ports.Store.read`."""
         if self._closed.is_set():
             raise Unavailable("The registry is closed.", code="closed")
-        with _explained(self._path):
+        with explained(self._path):
             try:
                 connection = self._idle.pop()
             except IndexError:
@@ -84,7 +84,7 @@ class SqliteStore:
                 connection.pragma("query_only", True)
             connection.execute("BEGIN")
         try:
-            yield _records(connection, self._path)
+            yield records_of(connection, self._path)
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -149,14 +149,14 @@ class SqliteStore:
             execute("BEGIN IMMEDIATE")
             version = execute("PRAGMA data_version").get
         except apsw.Error:
-            with _explained(self._path):
+            with explained(self._path):
                 raise
         if self._kept is not None and self._kept_at == version:
             # Nobody else has written: what was known after the last commit still holds.
             records, self._kept = self._kept, None
             records.carry_on()
         else:
-            records = _records(self._connection, self._path)
+            records = records_of(self._connection, self._path)
         self._kept_at = version
         return _SqliteBatch(self._connection, self._path, records, self._keep, self._give_up)
 
@@ -196,7 +196,7 @@ class SqliteStore:
         return connection
 
     def _data_version(self) -> int:
-        with _explained(self._path):
+        with explained(self._path):
             version = self._watch.pragma("data_version")
         assert isinstance(version, int)
         return version
@@ -239,7 +239,7 @@ class _SqliteBatch:
             ) from error
         except BaseException:
             self.rollback()
-            with _explained(self._path):
+            with explained(self._path):
                 raise
         self._keep(self.records)
 
@@ -269,7 +269,7 @@ def _keep_log(connection: apsw.Connection, patience: float) -> None:
             return
 
 
-def _records(connection: apsw.Connection, path: Path) -> Records:
+def records_of(connection: apsw.Connection, path: Path) -> Records:
     execute = connection.execute
 
     def run(sql: str, parameters: Mapping[str, object]) -> list[Row]:
@@ -277,11 +277,11 @@ def _records(connection: apsw.Connection, path: Path) -> Records:
             return execute(sql, parameters).fetchall()
         except apsw.Error:
             # A full disk and the like may show at any statement, not only at the commit.
-            with _explained(path):
+            with explained(path):
                 raise
 
     def run_many(sql: str, rows: Sequence[Mapping[str, object]]) -> None:
-        with _explained(path):
+        with explained(path):
             connection.executemany(sql, rows)
 
     return Records(Connected("sqlite", run, run_many))
@@ -298,7 +298,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         pass
     connection.execute("BEGIN IMMEDIATE")
     try:
-        records = _records(connection, path)
+        records = records_of(connection, path)
         opening.prepare("sqlite", connection.execute, records)
         records.write_out()
         connection.execute("COMMIT")
@@ -309,7 +309,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn the database's failures into `Unavailable` with what can be done about them."""
     try:
         yield

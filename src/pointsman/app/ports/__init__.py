@@ -116,7 +116,11 @@ class TombstoneRow(NamedTuple):
 
 
 class KeyRow(NamedTuple):
-    """An API key; `secret_hash` is the SHA-256 of its secret in hexadecimal."""
+    """An API key; `secret_hash` is the SHA-256 of its secret in hexadecimal.
+
+    `owner` is `person:N`, or None for a service; `verbs` a JSON list, or None for all.
+    `everywhere` is 1 for the store's first key, which is for the whole installation.
+    """
 
     id: str
     project_id: int
@@ -128,6 +132,11 @@ class KeyRow(NamedTuple):
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
+    owner: str | None = None
+    verbs: str | None = None
+    artifacts: str = "*"
+    aliases: str = "*"
+    everywhere: int = 0
 
 
 class Remembered(NamedTuple):

@@ -226,19 +226,21 @@ DELETE FROM tag WHERE artifact_id = :artifact_id AND number = :number AND key = 
 
 -- name: key
 SELECT id, project_id, name, role, secret_hash, created_at, created_by, expires_at, revoked_at,
-    last_used_at
+    last_used_at, owner, verbs, artifacts, aliases, everywhere
 FROM api_key WHERE id = :id;
 
 -- name: keys
 SELECT id, project_id, name, role, secret_hash, created_at, created_by, expires_at, revoked_at,
-    last_used_at
+    last_used_at, owner, verbs, artifacts, aliases, everywhere
 FROM api_key WHERE project_id = :project_id ORDER BY created_at, id;
 
 -- name: add_key
 INSERT INTO api_key (
-    id, project_id, name, role, secret_hash, created_at, created_by, expires_at
+    id, project_id, name, role, secret_hash, created_at, created_by, expires_at, owner, verbs,
+    artifacts, aliases, everywhere
 ) VALUES (
-    :id, :project_id, :name, :role, :secret_hash, :created_at, :created_by, :expires_at
+    :id, :project_id, :name, :role, :secret_hash, :created_at, :created_by, :expires_at, :owner,
+    :verbs, :artifacts, :aliases, :everywhere
 );
 
 -- name: revoke_key

@@ -93,7 +93,7 @@ class NativeApi:
             call = Call(admitted.caller, {"selector": selector}, None, query, None)
             plain = not scope["query_string"]
             seq = self._tail.seen(admitted.caller.project.id)
-            ready = await self.reads.prepare(call, raw_path, keep=plain)
+            ready = await self.reads.prepare(call, admitted, raw_path, keep=plain)
         except PointsmanError as error:
             response = problem(request, error)
             if isinstance(error, NotFound):  # clients ask as of when it is not there
@@ -117,7 +117,8 @@ class NativeApi:
             if last is not None:
                 after = _event_id(last)
             secret = request.headers["authorization"].partition(" ")[2].strip()
-            await self.hub.stream(admitted.caller, fingerprint_of(secret), after, receive, send)
+            print_ = fingerprint_of(secret, request.headers.get("pointsman-project", ""))
+            await self.hub.stream(admitted.caller, print_, after, receive, send)
         except PointsmanError as error:
             await problem(request, error)(scope, receive, self.metrics.counting(scope, send))
 

@@ -24,8 +24,10 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from pointsman.app.application import Application, Once
+from pointsman.app.application import Application, Caller, Once
 from pointsman.app.gate import Admitted, Gate, fingerprint_of
+from pointsman.app.ports import ProjectRow
+from pointsman.app.sessions import NOBODY as _NOBODY
 from pointsman.core.access import may
 from pointsman.core.canonical import parse_json, quoted
 from pointsman.errors import (
@@ -35,7 +37,7 @@ from pointsman.errors import (
     Unauthenticated,
 )
 from pointsman.wire.native.errors import problem_of
-from pointsman.wire.native.route import Call, Read, Route, Write
+from pointsman.wire.native.route import Call, Read, Route, Run, Write
 from pointsman.wire.native.routes import plain
 
 T = TypeVar("T")
@@ -45,6 +47,9 @@ MAX_BULK_BODY = 64 << 20
 LARGE_BODY = 64 << 10
 MAX_QUERY = 8_192
 _READERS = 4
+_SLOW = 2
+NOBODY = Caller(_NOBODY, ProjectRow(0, "", "", 0))
+"""Who asks where no key is needed: of no project."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +59,8 @@ class Runner:
     def __init__(self, app: Application) -> None:
         self.app = app
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="pointsman-read")
+        # Of its own: who tries passwords must not hold up who reads.
+        self._slow = ThreadPoolExecutor(_SLOW, thread_name_prefix="pointsman-slow")
         self._answered: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._delivering = False
 
@@ -63,10 +70,10 @@ class Runner:
         context = contextvars.copy_context()
         return await loop.run_in_executor(self._pool, context.run, work)
 
-    async def run(self, admitted: Admitted, plan: Any, once: Once | None) -> Any:
+    async def run(self, caller: Caller, plan: Any, once: Once | None) -> Any:
         """Run what a route planned and return the use case's answer."""
         if isinstance(plan, Read):
-            return await self.off_loop(lambda: self.app.read(admitted.caller, plan.use_case))
+            return await self.off_loop(lambda: self.app.read(caller, plan.use_case))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
@@ -78,19 +85,22 @@ class Runner:
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(self._deliver)
 
-        if once is not None and plan.answer is None:
+        if once is not None and (isinstance(plan, Run) or plan.answer is None):
             raise InvalidInput(
                 "This request can't be repeated by idempotency key.",
                 code="idempotency_not_supported",
                 hint="Leave out Idempotency-Key.",
                 field="Idempotency-Key",
             )
-        self.app.submit(admitted.caller, plan.use_case, done, once, plan.answer)
+        if isinstance(plan, Run):
+            return await loop.run_in_executor(self._slow, lambda: plan.task(self.app, caller))
+        self.app.submit(caller, plan.use_case, done, once, plan.answer)
         return await future
 
     def close(self) -> None:
         """Let the threads go."""
         self._pool.shutdown(wait=True)
+        self._slow.shutdown(wait=True)
 
     def _deliver(self) -> None:
         self._delivering = False  # first: what is added from here on wakes the loop again
@@ -119,22 +129,26 @@ class Endpoint:
         """Answer the request; every error becomes a problem document."""
         route = self.route
         try:
-            admitted = await admit(request, self._gate, self._runner)
-            may(admitted.caller.actor, route.verb).enforce()
+            caller, session_id = NOBODY, ""
+            if not route.open:
+                admitted = await admit(request, self._gate, self._runner)
+                caller, session_id = admitted.caller, admitted.session_id
+                may(caller.actor, route.verb).enforce()
             query = self._query.read(request.scope["query_string"])
             body_bytes = await _body(request, self._max_body) if route.body else b""
             path = {key: unquoted(value) for key, value in request.path_params.items()}
             if_revision = _if_revision(request.headers) if route.method != "GET" else None
             once = _once(request, body_bytes) if route.method != "GET" else None
 
-            def planned() -> Read | Write:
+            def planned() -> Read | Write | Run:
                 body = _decoded(body_bytes, route.body) if route.body else None
-                return route.plan(Call(admitted.caller, path, body, query, if_revision))
+                address = request.client.host if request.client else ""
+                return route.plan(Call(caller, path, body, query, if_revision, session_id, address))
 
             # Reading a large body takes a while, in which nobody else would be served.
-            large = len(body_bytes) > LARGE_BODY
+            large = route.slow or len(body_bytes) > LARGE_BODY
             plan = await self._runner.off_loop(planned) if large else planned()
-            answer = await self._runner.run(admitted, plan, once)
+            answer = await self._runner.run(caller, plan, once)
             headers = {"cache-control": "no-store"}
             if route.etag is not None:
                 headers["etag"] = route.etag(answer)
@@ -237,10 +251,11 @@ async def admit(request: Request, gate: Gate, runner: Runner) -> Admitted:
             code="invalid_authorization",
         )
     secret = secret.strip()
-    known = gate.remembered(fingerprint_of(secret))
+    project = request.headers.get("pointsman-project", "")
+    known = gate.remembered(fingerprint_of(secret, project))
     if known is not None:
         return known
-    return await runner.off_loop(lambda: gate.admit(secret))
+    return await runner.off_loop(lambda: gate.admit(secret, project=project))
 
 
 def problem(request: Request, error: PointsmanError) -> Response:

@@ -15,7 +15,8 @@ from pointsman._version import __version__
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_KEY, MAX_VERSION
 from pointsman.core.vocabulary import NewKey
-from pointsman.wire.native import shapes
+from pointsman.core.webhooks import NewWebhook
+from pointsman.wire.native import people, shapes
 from pointsman.wire.native.route import Route
 from pointsman.wire.native.routes import RESOLVE, ROUTES
 
@@ -42,12 +43,20 @@ _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "release": ({"type": "integer", "minimum": 1, "maximum": 2**53}, "Of the release."),
     "key": ({**_TEXT, "minLength": 1, "maxLength": MAX_TAG_KEY}, "Of the tag."),
     "id": (_TEXT, "Of the key: the part between pm_ and the next underscore."),
+    "policy": ({**_TEXT, "minLength": 1, "maxLength": 64}, "Of the policy."),
+    "change": ({"type": "integer", "minimum": 1, "maximum": 2**53}, "Of the change."),
+    "webhook": (_TEXT, "Of the webhook: wh_ and ten letters."),
+    "delivery": ({"type": "integer", "minimum": 1, "maximum": 2**53}, "Of the delivery."),
+    "email": (_TEXT, "Of a person."),
+    "who": (_TEXT, "An e-mail address, or group: and the name of a group."),
+    "group": (_TEXT, "Of the group."),
+    "invitation": (_TEXT, "Of the invitation: the part of its token between the underscores."),
     "selector": (
         {**_TEXT, "minLength": 1},
         "Such as support/reply@production; slashes may stand as they are.",
     ),
 }
-_ONCE_ONLY = (NewKey, shapes.Empty)
+_ONCE_ONLY = (NewKey, NewWebhook, shapes.Empty)
 """Answers of changes that take no idempotency key: secrets, and what can be repeated anyhow."""
 
 
@@ -94,7 +103,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         parameters.append(_header("If-None-Match", "`*`: there must be no such alias yet."))
     if cached:
         parameters.append(_header("If-None-Match", "The ETag of the answer at hand."))
-    if changes and route.answer not in _ONCE_ONLY:
+    if changes and route.once and route.answer not in _ONCE_ONLY:
         parameters.append(
             _header("Idempotency-Key", "Sent again with the same key, it takes effect once.")
         )
@@ -119,6 +128,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
             **_problems(schemas, *_ANSWERS),
         },
         "x-pointsman-verb": route.verb,
+        **({"security": []} if route.open else {}),
     }
     if route.body is not None:
         operation["requestBody"] = {
@@ -173,7 +183,8 @@ def _problems(schemas: dict[str, Any], *statuses: int) -> dict[str, Any]:
 def _successes(route: Route) -> list[str]:
     if route.path == "/versions":
         return ["200", "201"]
-    return ["201"] if route.path == "/keys" and route.method == "POST" else ["200"]
+    made = ("/keys", *people.MAKING)
+    return ["201"] if route.path in made and route.method == "POST" else ["200"]
 
 
 def _path_parameter(name: str) -> dict[str, Any]:

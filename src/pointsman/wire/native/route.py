@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from pointsman.app.application import Caller, View, Work
+from pointsman.app.application import Application, Caller, View, Work
 from pointsman.core.canonical import quoted
 from pointsman.core.names import check_alias, check_kind, check_name, check_version_number
 from pointsman.core.vocabulary import Verb, micros
@@ -29,6 +29,10 @@ class Call:
     body: Any
     query: Any
     if_revision: int | None
+    session_id: str = ""
+    """The session that asks, if it is one."""
+    address: str = ""
+    """Where the request comes from."""
 
     @property
     def kind(self) -> str:
@@ -67,19 +71,35 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """What takes its time, or more than one transaction: run on a thread for such work."""
+
+    task: Callable[[Application, Caller], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """An operation of the API."""
+    """An operation of the API.
+
+    An `open` one takes no key. One about the caller's `own` things asks for no higher role
+    than to read, whatever its method. `once` tells whether an idempotency key is taken.
+    """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     verb: Verb
     summary: str
-    plan: Callable[[Call], Read | Write]
+    plan: Callable[[Call], Read | Write | Run]
     answer: Any
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] = shapes.NoQuery
     status: Callable[[Any], int] = field(default=lambda answer: 200)
     etag: Callable[[Any], str] | None = None
+    open: bool = False
+    own: bool = False
+    once: bool = True
+    slow: bool = False
+    """Whether its plan may have to wait, for a name server: it is made on a thread."""
 
 
 def whole(text: str, what: str) -> int:

@@ -43,7 +43,7 @@ from pointsman.core.vocabulary import (
     micros,
 )
 from pointsman.errors import InvalidInput
-from pointsman.wire.native import shapes
+from pointsman.wire.native import governing, people, record, shapes, webhooks
 from pointsman.wire.native.route import Call, Read, Route, Write, micros_of, whole
 
 
@@ -143,7 +143,7 @@ def _alias(call: Call) -> Read:
 def _move_alias(call: Call) -> Write:
     to = target(call.body.version, call.body.split)
     order = releases.Wish(call.kind, call.name, call.alias, to, call.if_revision)
-    return _release([order], call.body.reason)
+    return _release([order], call.body.reason, call.body.break_glass)
 
 
 def _delete_alias(call: Call) -> Write:
@@ -158,11 +158,13 @@ def _make_release(call: Call) -> Write:
         )
         for one in call.body.moves
     ]
-    return _release(orders, call.body.reason)
+    return _release(orders, call.body.reason, call.body.break_glass)
 
 
-def _release(orders: list[releases.Wish], reason: str) -> Write:
-    return Write(lambda w: Released(releases.release(w, orders, reason)), Released)
+def _release(orders: list[releases.Wish], reason: str, break_glass: bool = False) -> Write:
+    return Write(
+        lambda w: Released(releases.release(w, orders, reason, break_glass=break_glass)), Released
+    )
 
 
 def _alias_releases(call: Call) -> Read:
@@ -249,18 +251,23 @@ def _keys(call: Call) -> Read:
 
 def _create_key(call: Call) -> Write:
     body: shapes.KeyBody = call.body
-    expires_at = micros_of(body.expires_at)
-    return Write(lambda w: keys.create_key(w, body.name, body.role, expires_at))
+    wanted = people.key_wanted(body)
+    return Write(
+        lambda w: keys.create_key(
+            w,
+            wanted.name,
+            wanted.role,
+            wanted.expires_at,
+            body.person,
+            wanted.verbs,
+            wanted.artifacts,
+            wanted.aliases,
+        )
+    )
 
 
 def _revoke_key(call: Call) -> Write:
     return Write(lambda w: keys.revoke_key(w, call.path["id"]), Key)
-
-
-def _me(call: Call) -> Read:
-    actor = call.caller.actor
-    answer = shapes.MeAnswer(call.caller.project.name, actor.id, actor.name, actor.role)
-    return Read(lambda v: answer)
 
 
 def _doctor(call: Call) -> Read:
@@ -332,8 +339,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/keys", "admin", "Make a key", _create_key, NewKey, body=shapes.KeyBody,
           status=lambda answer: 201),
     Route("DELETE", "/keys/{id}", "admin", "Revoke a key", _revoke_key, Key),
-    Route("GET", "/me", "read", "Show who the key belongs to", _me, shapes.MeAnswer),
     Route("GET", "/doctor", "admin", "Check every invariant", _doctor, Diagnosis),
+    *people.ROUTES,
+    *governing.ROUTES,
+    *record.ROUTES,
+    *webhooks.ROUTES,
 )  # fmt: skip
 
 RESOLVE = Route(

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from pointsman.app.publishing import MAX_BULK
 from pointsman.app.releases import MAX_MOVES
 from pointsman.app.tagging import MAX_TAGS
+from pointsman.core.access import ROLES, VERBS
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_VALUE, MAX_TEXT, MAX_VERSION
 from pointsman.core.releases import MAX_ARMS, MAX_WEIGHT
 from pointsman.core.vocabulary import Difference, Key, Role
@@ -62,6 +63,17 @@ CursorText = Annotated[
 ]
 
 
+RoleName = Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
+VerbName = Annotated[str, Meta(extra_json_schema={"enum": list(VERBS)})]
+Pattern = Annotated[
+    str,
+    Meta(
+        description="Names, with * for any characters.",
+        extra_json_schema={"minLength": 1, "maxLength": MAX_NAME},
+    ),
+]
+
+
 class Nothing(Struct, forbid_unknown_fields=True):
     """A request without a body, or with an empty object."""
 
@@ -70,6 +82,12 @@ class WhyBody(Struct, forbid_unknown_fields=True):
     """A request that needs nothing but a reason."""
 
     reason: Reason = ""
+
+
+BreakGlass = Annotated[
+    bool,
+    Meta(description="Pass over what a policy asks for, where it lets one; marked for good."),
+]
 
 
 class DependencyBody(Struct, forbid_unknown_fields=True):
@@ -115,6 +133,7 @@ class AliasBody(Struct, forbid_unknown_fields=True):
     version: Number | None = None
     split: Split | None = None
     reason: Reason = ""
+    break_glass: BreakGlass = False
 
 
 class MoveBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -134,6 +153,7 @@ class ReleaseBody(Struct, forbid_unknown_fields=True):
 
     moves: Annotated[list[MoveBody], Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_MOVES})]
     reason: Reason = ""
+    break_glass: BreakGlass = False
 
 
 class TagBody(Struct, forbid_unknown_fields=True):
@@ -154,6 +174,15 @@ class KeyBody(Struct, forbid_unknown_fields=True):
     ]
     role: Role
     expires_at: datetime | None = None
+    person: Annotated[
+        str | None, Meta(description="The e-mail address of whom it acts as; none: a service.")
+    ] = None
+    verbs: Annotated[
+        list[VerbName] | None,
+        Meta(description="What it is for; null: all that the role allows."),
+    ] = None
+    artifacts: Pattern = "*"
+    aliases: Pattern = "*"
 
 
 class NoQuery(Struct, forbid_unknown_fields=True):
@@ -254,15 +283,6 @@ class DifferencesAnswer(Struct):
     """What differs."""
 
     differences: list[Difference]
-
-
-class MeAnswer(Struct):
-    """Who the key belongs to."""
-
-    project: str
-    actor: str
-    name: str
-    role: str | None
 
 
 class ReasonPart(Struct):

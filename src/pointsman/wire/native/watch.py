@@ -11,13 +11,14 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from pointsman.app.application import Application, Caller
-from pointsman.app.gate import Gate
+from pointsman.app.gate import CHANGING, Gate
 from pointsman.app.tail import Tail
+from pointsman.core.access import Actor, may
 from pointsman.core.journal import Line
 from pointsman.core.vocabulary import moment
 from pointsman.wire.native.endpoint import Runner
@@ -47,8 +48,8 @@ class Hub:
         self._gate = gate
         self._runner = runner
         self._listeners: dict[int, set[_Listener]] = {}
-        self._arrived: deque[tuple[int, bytes, int]] = deque()
-        self._telling: tuple[bytes, int] = (b"", 0)
+        self._arrived: deque[tuple[int, _Said]] = deque()
+        self._telling = _Said(b"", 0)
         self._round: list[_Listener] = []
         self._spreading = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,7 +81,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         if self._beat is None:
             self._beat = self._loop.create_task(self._beats())
-        listener = _Listener(fingerprint)
+        listener = _Listener(fingerprint, caller.actor)
         project_id = caller.project.id
         # Listen first and read what was before second: an entry in between comes twice to
         # the queue at worst, and is left out by its number.
@@ -153,27 +154,33 @@ class Hub:
         def read() -> bytes:
             with self._app.store.read() as reader:
                 lines = reader.lines(caller.project.id, after, until - after)
-            return b"".join(_entry(line) for line in lines)
+            said = (_said(line) for line in lines)
+            return b"".join(one.text for one in said if _for(caller.actor, one))
 
         return await self._runner.off_loop(read)
 
     def _heard(self, project_id: int, lines: Sequence[Line]) -> None:
         """Called by the tail on the committing thread: encode once, wake the loop once."""
         loop = self._loop
-        if loop is None or not self._listeners.get(project_id):
+        if loop is None:
+            return
+        if any(line.type in CHANGING for line in lines):
+            # People are of the whole installation: they may be listening to any project.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._turn_away)
+        if not self._listeners.get(project_id):
             return
         for line in lines:
-            self._arrived.append((project_id, _entry(line), line.seq))
+            self._arrived.append((project_id, _said(line)))
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             loop.call_soon_threadsafe(self._spread)
-            if any(line.type == "key.revoked" for line in lines):
-                loop.call_soon_threadsafe(self._turn_away, project_id)
 
-    def _turn_away(self, project_id: int) -> None:
+    def _turn_away(self) -> None:
         """End the streams whose keys the gate no longer knows; others may come again."""
-        for listener in list(self._listeners.get(project_id, ())):
-            if self._gate.remembered(listener.fingerprint) is None:
-                listener.end()
+        for some in self._listeners.values():
+            for listener in list(some):
+                if self._gate.remembered(listener.fingerprint) is None:
+                    listener.end()
 
     def _spread(self) -> None:
         """Go on telling, unless that is under way."""
@@ -184,13 +191,13 @@ class Hub:
         """Tell so many listeners, then let others have a turn: who moved the alias first."""
         for _ in range(AT_ONCE):
             while not self._round and self._arrived:
-                project_id, text, seq = self._arrived.popleft()
-                self._telling = text, seq
+                project_id, self._telling = self._arrived.popleft()
                 self._round = list(self._listeners.get(project_id, ()))
             if not self._round:
                 break
-            text, seq = self._telling
-            self._round.pop().put(seq, text)
+            listener, said = self._round.pop(), self._telling
+            if not listener.narrow or _for(listener.actor, said):
+                listener.put(said.seq, said.text)
         self._spreading = bool(self._round or self._arrived)
         if self._spreading:
             asyncio.get_running_loop().call_soon(self._tell_some)
@@ -209,10 +216,12 @@ class Hub:
 class _Listener:
     """One stream's queue, and the future that its task waits on."""
 
-    __slots__ = ("_wake", "ended", "fingerprint", "lost", "waiting")
+    __slots__ = ("_wake", "actor", "ended", "fingerprint", "lost", "narrow", "waiting")
 
-    def __init__(self, fingerprint: bytes) -> None:
+    def __init__(self, fingerprint: bytes, actor: Actor) -> None:
         self.fingerprint = fingerprint
+        self.actor = actor
+        self.narrow = actor.narrow
         self.waiting: deque[tuple[int, bytes]] = deque()
         self.lost = False
         self.ended = False
@@ -244,13 +253,32 @@ async def _left(receive: Receive, listener: _Listener) -> None:
     listener.end()
 
 
-def _entry(line: Line) -> bytes:
+class _Said(NamedTuple):
+    """An entry as it is told, and the artifact that it is about."""
+
+    text: bytes
+    seq: int
+    kind: str = ""
+    name: str = ""
+
+
+def _for(actor: Actor, said: _Said) -> bool:
+    """Whether a listener may hear this: who sees a part only hears of artifacts in it."""
+    if not actor.narrow:
+        return True
+    return bool(said.name) and may(actor, "read", said.kind, said.name).allowed
+
+
+def _said(line: Line) -> _Said:
     fact = json.loads(line.data)
     event: dict[str, Any] = {"seq": line.seq, "at": moment(line.at), "type": line.type}
     for name in _TELLS:
         if name in fact:
             event[name] = fact[name]
-    return b"id: %d\nevent: entry\ndata: %b\n\n" % (line.seq, msgspec.json.encode(event))
+    text = b"id: %d\nevent: entry\ndata: %b\n\n" % (line.seq, msgspec.json.encode(event))
+    if line.artifact is None:
+        return _Said(text, line.seq)
+    return _Said(text, line.seq, fact.get("kind", ""), fact.get("name", ""))
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

@@ -1,0 +1,427 @@
+"""Webhooks: who outside is told of what happens in a project.
+
+They are an admin's. What is written to the journal of one are its terms, with where its URL
+leads but not the URL, whose path may be a secret, and a fingerprint of all that is secret.
+What is told, and when, is for `app.deliveries`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman.app.addresses import SafeUrl
+from pointsman.app.application import View, Work
+from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.ports import Reader
+from pointsman.app.ports.webhooks import DeliveryRow, WebhookRow
+from pointsman.core.canonical import check_text
+from pointsman.core.deliveries import WINDOW
+from pointsman.core.events import PING, SECRET_PREFIX, event_id, subject
+from pointsman.core.journal import Line
+from pointsman.core.names import check_reason
+from pointsman.core.patterns import ANY
+from pointsman.core.vocabulary import Page, moment
+from pointsman.core.webhooks import (
+    MAX_WEBHOOKS,
+    Delivery,
+    NewWebhook,
+    Wanted,
+    Webhook,
+    check_form,
+    check_wanted,
+    check_webhook_name,
+    origin,
+)
+from pointsman.errors import Conflict, NotFound, TooLarge
+
+STEP = 1_000
+"""Entries of the journal that are looked at together."""
+KEPT = 1_000
+"""Deliveries of one webhook whose record is kept once they are done."""
+HURRIED, AT_ONCE = 0, 1
+"""Times before all others: what somebody asked for is looked for without news of the journal."""
+_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a webhook is to be. `token` goes into the Authorization header; empty for none."""
+
+    name: str
+    url: SafeUrl
+    events: Sequence[str] = ()
+    artifacts: str = ANY
+    aliases: str = ANY
+    format: str = "cloudevents"
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What is to become different of a webhook; None stays as it is."""
+
+    name: str | None = None
+    url: SafeUrl | None = None
+    events: Sequence[str] | None = None
+    artifacts: str | None = None
+    aliases: str | None = None
+    format: str | None = None
+    token: str | None = None
+
+
+def list_webhooks(view: View) -> tuple[Webhook, ...]:
+    """The webhooks of the project, in the order in which they were made."""
+    view.require_all("admin")
+    return tuple(webhook_of(row) for row in view.reader.webhooks(view.project.id))
+
+
+def show_webhook(view: View, webhook_id: str) -> Webhook:
+    """A webhook. Raises `NotFound`."""
+    view.require_all("admin")
+    return webhook_of(_found(view, webhook_id))
+
+
+def create_webhook(work: Work, terms: Terms) -> NewWebhook:
+    """Make a webhook, which is told of what happens from now on. Its secret is shown this once.
+
+    Raises `Refused` (admins only), `InvalidInput` or `TooLarge`.
+    """
+    work.require_all("admin")
+    if len(work.tx.webhooks(work.project.id)) >= MAX_WEBHOOKS:
+        raise TooLarge(
+            f"The project has {MAX_WEBHOOKS} webhooks already.",
+            code="too_many_webhooks",
+            hint="Delete some, or let one receiver tell others.",
+        )
+    row = WebhookRow(
+        id="wh_" + "".join(secrets.choice(_ID_LETTERS) for _ in range(10)),
+        project_id=work.project.id,
+        name="",
+        url="",
+        events="[]",
+        artifacts=ANY,
+        aliases=ANY,
+        format="cloudevents",
+        secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode(),
+        token="",
+        created_at=0,
+        created_by=work.actor.name,
+        disabled_at=None,
+        disabled_why="",
+        position=0,
+        next_delivery=1,
+        lease_owner="",
+        lease_until=0,
+    )
+    row = _with_terms(
+        row,
+        Amendment(
+            terms.name,
+            terms.url,
+            terms.events,
+            terms.artifacts,
+            terms.aliases,
+            terms.format,
+            terms.token,
+        ),
+    )
+    line = work.record("webhook.created", _fact(row))
+    row = row._replace(created_at=line.at, position=line.seq)
+    work.tx.put_webhook(row)
+    return NewWebhook(webhook_of(row), row.secret)
+
+
+def change_webhook(work: Work, webhook_id: str, amendment: Amendment) -> Webhook:
+    """Change a webhook. What happened before goes by what it was, what comes by what it is.
+
+    Raises `NotFound`, `Refused` or `InvalidInput`.
+    """
+    work.require_all("admin")
+    row = _found(work, webhook_id)
+    changed = _with_terms(row, amendment)
+    if changed != row:
+        settled = _settled(work, row)
+        work.record("webhook.changed", _fact(changed))
+        row = changed._replace(position=settled.position, next_delivery=settled.next_delivery)
+        work.tx.put_webhook(row)
+    return webhook_of(row)
+
+
+def delete_webhook(work: Work, webhook_id: str) -> None:
+    """Delete a webhook with what it was still to be told. Raises `NotFound` or `Refused`."""
+    work.require_all("admin")
+    row = _found(work, webhook_id)
+    work.record("webhook.deleted", {"webhook": row.id, "webhook_name": row.name})
+    work.tx.drop_webhook(row.id)
+
+
+def disable_webhook(work: Work, webhook_id: str, reason: str = "") -> Webhook:
+    """Tell a webhook nothing more until it is enabled. Raises `NotFound` or `Refused`."""
+    work.require_all("admin")
+    return webhook_of(disable(work, _found(work, webhook_id), check_reason(reason)))
+
+
+def enable_webhook(work: Work, webhook_id: str) -> Webhook:
+    """Let a webhook go on where it was: it is told of all that happened meanwhile.
+
+    Raises `NotFound` or `Refused`.
+    """
+    work.require_all("admin")
+    row = _found(work, webhook_id)
+    if row.disabled_at is not None:
+        work.record("webhook.enabled", {"webhook": row.id, "webhook_name": row.name})
+        row = row._replace(disabled_at=None, disabled_why="", lease_until=0)
+        work.tx.put_webhook(row)
+        work.tx.hurry_deliveries(row.id, AT_ONCE)
+    return webhook_of(row)
+
+
+def test_webhook(work: Work, webhook_id: str) -> Delivery:
+    """Have a `pointsman.ping` sent, once. Raises `NotFound`, `Conflict` (disabled) or `Refused`."""
+    work.require_all("admin")
+    row = _able(work, webhook_id)
+    event = event_id(row.id, PING, secrets.token_hex(16))
+    return delivery_of(_by_hand(work, row, 0, event, PING, ""))
+
+
+def list_deliveries(
+    view: View, webhook_id: str, *, limit: int = 50, cursor: str | None = None
+) -> Page[Delivery]:
+    """What a webhook was told and is to be told, newest first. Raises `NotFound`."""
+    view.require_all("admin")
+    limit = check_limit(limit)
+    row = _found(view, webhook_id)
+    place = Cursor("deliveries", [row.id])
+    rows = view.reader.deliveries(row.id, place.number(cursor), limit + 1)
+    page = rows[:limit]
+    more = place.write(page[-1].number) if len(rows) > limit else None
+    return Page(tuple(map(delivery_of, page)), more)
+
+
+def redeliver(work: Work, webhook_id: str, number: int) -> Delivery:
+    """Have an event delivered again, under its own id; one that waits is tried at once.
+
+    Raises `NotFound`, `Conflict` (disabled, or too much waits) or `Refused`.
+    """
+    work.require_all("admin")
+    row = _able(work, webhook_id)
+    old = work.tx.delivery(row.id, number)
+    if old is None:
+        raise NotFound(
+            f"{row.name!r} has no delivery {number}.",
+            code="delivery_not_found",
+            hint=f"The last {KEPT} are kept once they are done.",
+            field="delivery",
+        )
+    if old.state != "pending":
+        return delivery_of(_by_hand(work, row, old.seq, old.event, old.type, old.subject))
+    pending = work.tx.pending_deliveries(row.id)
+    first = next(one for one in pending if one.lane == old.lane)
+    work.tx.put_delivery(first._replace(due_at=HURRIED))
+    return delivery_of(old)
+
+
+def disable(work: Work, row: WebhookRow, why: str) -> WebhookRow:
+    """Disable a webhook, unless it is disabled already, and record why."""
+    if row.disabled_at is None:
+        fact = {"webhook": row.id, "webhook_name": row.name, "reason": why}
+        line = work.record("webhook.disabled", fact)
+        row = row._replace(disabled_at=line.at, disabled_why=why, lease_until=0)
+        work.tx.put_webhook(row)
+    return row
+
+
+def take_in(
+    work: Work, row: WebhookRow, lines: Iterable[Line], position: int
+) -> tuple[WebhookRow, list[DeliveryRow]]:
+    """Make the entries that a webhook is told of pending, and move its position behind them."""
+    epoch = _epoch(work.tx)
+    rows: list[DeliveryRow] = []
+    for line in lines:
+        rows.append(
+            DeliveryRow(
+                webhook_id=row.id,
+                number=row.next_delivery + len(rows),
+                seq=line.seq,
+                event=event_id(*epoch, work.project.uid, line.seq, row.id),
+                type=line.type,
+                subject=subject(json.loads(line.data)),
+                lane=line.artifact or 0,
+                state="pending",
+                attempts=0,
+                created_at=line.at,
+                due_at=AT_ONCE,
+            )
+        )
+        work.tx.put_delivery(rows[-1])
+    row = row._replace(position=position, next_delivery=row.next_delivery + len(rows))
+    work.tx.put_webhook(row)
+    if rows:
+        work.tx.forget_deliveries(row.id, row.next_delivery - KEPT)
+    return row, rows
+
+
+def wants(row: WebhookRow, line: Line) -> bool:
+    """Whether a webhook is told of an entry."""
+    wanted = Wanted(tuple(json.loads(row.events)), row.artifacts, row.aliases)
+    if wanted == _ALL:
+        return True
+    if wanted.artifacts == ANY and wanted.aliases == ANY:
+        return wanted.wants(line.type, "", "")
+    fact = json.loads(line.data)
+    name = fact.get("name") if line.artifact is not None else None
+    return wanted.wants(line.type, name or "", line.alias or "")
+
+
+_ALL = Wanted()
+
+
+def fingerprint(row: WebhookRow) -> str:
+    """What the journal says of what is secret: enough to notice that it was swapped."""
+    text = "\n".join((row.secret, row.token, row.url))
+    return hashlib.sha256(f"pointsman webhook {text}".encode()).hexdigest()[:32]
+
+
+def webhook_of(row: WebhookRow) -> Webhook:
+    """A webhook as people are told of it."""
+    return Webhook(
+        id=row.id,
+        name=row.name,
+        url=row.url,
+        events=tuple(json.loads(row.events)),
+        artifacts=row.artifacts,
+        aliases=row.aliases,
+        format=row.format,  # type: ignore[arg-type]
+        created_at=moment(row.created_at),
+        created_by=row.created_by,
+        position=row.position,
+        has_token=bool(row.token),
+        disabled_at=None if row.disabled_at is None else moment(row.disabled_at),
+        disabled_why=row.disabled_why,
+    )
+
+
+def delivery_of(row: DeliveryRow) -> Delivery:
+    """A delivery as people are told of it."""
+    return Delivery(
+        number=row.number,
+        event=row.event,
+        type=row.type,
+        subject=row.subject,
+        seq=row.seq or None,
+        state=row.state,
+        attempts=row.attempts,
+        created_at=moment(row.created_at),
+        due_at=moment(max(row.due_at, row.created_at)) if row.state == "pending" else None,
+        attempted_at=None if row.attempted_at is None else moment(row.attempted_at),
+        status=row.status,
+        duration_ms=None if row.duration is None else row.duration // 1_000,
+        answer=row.answer,
+        error=row.error,
+    )
+
+
+def _with_terms(row: WebhookRow, wanted: Amendment) -> WebhookRow:
+    """The row with what is given, checked as a whole."""
+    events = json.loads(row.events) if wanted.events is None else wanted.events
+    patterns = check_wanted(
+        events,
+        row.artifacts if wanted.artifacts is None else wanted.artifacts,
+        row.aliases if wanted.aliases is None else wanted.aliases,
+    )
+    token = row.token if wanted.token is None else wanted.token
+    url = row.url if wanted.url is None else wanted.url.text
+    if wanted.token is None and row.url and origin(url) != origin(row.url):
+        token = ""  # it was given for another place
+    return row._replace(
+        name=check_webhook_name(row.name if wanted.name is None else wanted.name),
+        url=url,
+        events=json.dumps(patterns.events),
+        artifacts=patterns.artifacts,
+        aliases=patterns.aliases,
+        format=check_form(row.format if wanted.format is None else wanted.format, token),
+        token=token,
+    )
+
+
+def _settled(work: Work, row: WebhookRow) -> WebhookRow:
+    """The webhook with the entries so far taken in by its present terms."""
+    lines = work.tx.lines(row.project_id, row.position, STEP)
+    if not lines:
+        return row
+    return take_in(work, row, [one for one in lines if wants(row, one)], lines[-1].seq)[0]
+
+
+def _fact(row: WebhookRow) -> dict[str, Any]:
+    return {
+        "webhook": row.id,
+        "webhook_name": row.name,
+        "address": origin(row.url),
+        "events": json.loads(row.events),
+        "artifacts": row.artifacts,
+        "aliases": row.aliases,
+        "format": row.format,
+        "fingerprint": fingerprint(row),
+    }
+
+
+def _by_hand(
+    work: Work, row: WebhookRow, seq: int, event: str, kind: str, about: str
+) -> DeliveryRow:
+    if len(work.tx.pending_deliveries(row.id)) >= 2 * WINDOW:
+        raise Conflict(
+            f"Too many deliveries of {row.name!r} are waiting.",
+            code="deliveries_waiting",
+            hint="Wait until its receiver has taken some.",
+        )
+    number = row.next_delivery
+    made = DeliveryRow(
+        webhook_id=row.id,
+        number=number,
+        seq=seq,
+        event=event,
+        type=kind,
+        subject=about,
+        lane=-number,
+        state="pending",
+        attempts=0,
+        created_at=work.now,
+        due_at=HURRIED,
+    )
+    work.tx.put_delivery(made)
+    work.tx.put_webhook(row._replace(next_delivery=number + 1))
+    return made
+
+
+def _able(work: Work, webhook_id: str) -> WebhookRow:
+    row = _found(work, webhook_id)
+    if row.disabled_at is not None:
+        raise Conflict(
+            f"The webhook {row.name!r} is disabled.",
+            code="webhook_disabled",
+            hint="Enable it first.",
+        )
+    return row
+
+
+def _found(view: View, webhook_id: str) -> WebhookRow:
+    row = view.reader.webhook(check_text(webhook_id, field="webhook"))
+    if row is None or row.project_id != view.project.id:
+        raise NotFound(
+            f"There is no webhook {webhook_id!r} in the project {view.project.name!r}.",
+            code="webhook_not_found",
+            hint="`pointsman webhook list` shows them with their ids.",
+            field="webhook",
+        )
+    return row
+
+
+def _epoch(reader: Reader) -> tuple[str, str]:
+    """Which journal this is: after a restore, numbers of entries mean other ones."""
+    return reader.meta("store") or "", reader.meta("epoch") or ""

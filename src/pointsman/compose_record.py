@@ -1,0 +1,102 @@
+"""The record of an embedded registry: the journal to take along, checkpoints, evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pointsman.app import checkpoints, history, record
+from pointsman.app.application import View, Work
+from pointsman.core.checkpoints import Checkpoint, parse_note, parse_verifier_key
+from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
+from pointsman.core.selectors import parse_selector
+from pointsman.core.vocabulary import Page, micros
+from pointsman.errors import IntegrityError, InvalidInput
+from pointsman.storage import backup
+from pointsman.storage.backup import Manifest
+
+T = TypeVar("T")
+
+
+class RecordWords:
+    """What `compose.Registry` answers about the record."""
+
+    def _read(self, use_case: Callable[[View], T]) -> T:
+        raise NotImplementedError
+
+    def _write(
+        self,
+        use_case: Callable[[Work], T],
+        answer: type[T] | None = None,
+        idempotency_key: str | None = None,
+        request: Any = None,
+    ) -> T:
+        raise NotImplementedError
+
+    def journal_head(self) -> JournalHead:
+        """Whose journal it is, and where it ends."""
+        return self._read(record.journal_head)
+
+    def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> JournalLines:
+        """Journal entries above a number, oldest first, as what their hashes are made of."""
+        return self._read(lambda v: record.journal_lines(v, after, limit))
+
+    def checkpoint(self, *, idempotency_key: str | None = None) -> SignedCheckpoint:
+        """Sign where the journal stands; the same again if it has not grown since."""
+        made = self._write(checkpoints.make, SignedCheckpoint, idempotency_key, "checkpoint")
+        self._read(checkpoints.place_notes)
+        return made
+
+    def checkpoints(self, *, limit: int = 50, cursor: str | None = None) -> Page[SignedCheckpoint]:
+        """The signed checkpoints of the journal, newest first."""
+        return self._read(lambda v: checkpoints.list_checkpoints(v, limit=limit, cursor=cursor))
+
+    def evidence(self, selector: str, *, at: datetime | None = None) -> Evidence:
+        """What a selector meant at a moment, who put it there and why, on what evidence."""
+        wanted, when = parse_selector(selector), None if at is None else micros(at)
+        return self._read(lambda v: history.evidence(v, wanted, when))
+
+
+def read_checkpoint(text: str, key: str | None) -> Checkpoint:
+    """What a signed checkpoint says; with a public key, only if that signed it.
+
+    Raises `InvalidInput` for what is no checkpoint or key, and `IntegrityError` for a
+    signature that is missing or bad.
+    """
+    note = parse_note(text)
+    if key is not None and not checkpoints.signed_by(note, parse_verifier_key(key)):
+        raise IntegrityError(
+            "The checkpoint does not bear a good signature of this key.",
+            code="bad_signature",
+            hint="It was changed, or another key signed it: don't trust it.",
+            field="checkpoint",
+        )
+    return note.checkpoint
+
+
+def make_backup(data: str, database: str, target: str) -> Manifest:
+    """Back the registry in a folder or a database up; see `storage.backup.make`."""
+    return backup.make(_place(data, database), Path(target))
+
+
+def restore_backup(source: str, data: str, database: str) -> Manifest:
+    """Restore a backup to an empty place; see `storage.backup.restore`."""
+    return backup.restore(Path(source), _place(data, database))
+
+
+def _place(data: str, database: str) -> backup.Place:
+    if not database:
+        return backup.SqlitePlace(Path(data))
+    if not database.startswith(("postgresql://", "postgres://")):
+        raise InvalidInput(
+            f"The database {database.split('://')[0]!r} is not supported.",
+            code="invalid_database",
+            hint="Give a postgresql:// URL, or a folder.",
+            field="database",
+        )
+    return backup.PostgresPlace(database)
+
+
+__all__ = ["Manifest", "RecordWords", "make_backup", "read_checkpoint", "restore_backup"]

@@ -1,0 +1,159 @@
+"""What receivers of webhooks are sent: an entry of the journal as a CloudEvent or a sentence.
+
+The forms are CloudEvents 1.0 (structured JSON), Slack's incoming webhooks, and GitHub's
+`repository_dispatch`. Every message is signed as Standard Webhooks has it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pointsman.core.plain import to_plain
+from pointsman.core.vocabulary import moment
+from pointsman.core.webhooks import Format
+
+PING = "pointsman.ping"
+PREFIX = "pointsman."
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to tell. `id` is the same however often it is told; `at` in microseconds."""
+
+    id: str
+    source: str
+    type: str
+    at: int
+    by: str
+    via: str
+    seq: int
+    project: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """Why it was done, if that was said."""
+        reason = self.facts.get("reason", "")
+        return reason if isinstance(reason, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent. `private` are headers for the first address alone, not where it redirects."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    private: Mapping[str, str] = field(default_factory=dict)
+
+
+def event_id(*parts: object) -> str:
+    """The id of an event, made of what it is: the same parts, the same id."""
+    text = "\n".join(map(str, parts))
+    return "evt_" + hashlib.sha256(f"pointsman event {text}".encode()).hexdigest()[:32]
+
+
+def subject(facts: Mapping[str, Any]) -> str:
+    """What an entry is about, as a selector with its kind; empty if about no artifact."""
+    if not isinstance(facts.get("kind"), str) or not isinstance(facts.get("name"), str):
+        return ""
+    text = f"{facts['kind']}:{facts['name']}"
+    if isinstance(facts.get("alias"), str):
+        return f"{text}@{facts['alias']}"
+    return f"{text}:{facts['version']}" if isinstance(facts.get("version"), int) else text
+
+
+def message(event: Event, form: Format, secret: str, token: str, now: int) -> Message:
+    """The event as it is sent at the moment `now` (seconds since the epoch), signed."""
+    content = "application/json"
+    private = {"authorization": f"Bearer {token}"} if token else {}
+    if form == "slack":
+        shown: dict[str, Any] = {"text": sentence(event)}
+    elif form == "github":
+        whole = cloud_event(event)
+        told = ("id", "source", "subject", "time", "data")
+        payload = {name: whole[name] for name in told if name in whole}
+        shown = {"event_type": _type(event), "client_payload": payload}
+        private["accept"] = "application/vnd.github+json"
+        private["x-github-api-version"] = "2022-11-28"
+    else:
+        shown = cloud_event(event)
+        content = "application/cloudevents+json; charset=utf-8"
+    body = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
+    headers = {
+        "content-type": content,
+        "user-agent": "pointsman",
+        "webhook-id": event.id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": signature(secret, event.id, now, body),
+    }
+    return Message(body, headers, private)
+
+
+def cloud_event(event: Event) -> dict[str, Any]:
+    """The event as CloudEvents 1.0 has it."""
+    about = subject(event.facts)
+    return {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": _type(event),
+        **({"subject": about} if about else {}),
+        "time": to_plain(moment(event.at)),
+        "datacontenttype": "application/json",
+        "data": {
+            "project": event.project,
+            "seq": event.seq,
+            "by": event.by,
+            "via": event.via,
+            "reason": event.reason,
+            "facts": dict(event.facts),
+        },
+    }
+
+
+def signature(secret: str, identity: str, at: int, body: bytes) -> str:
+    """The signature of Standard Webhooks over id, time and body."""
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    signed = f"{identity}.{at}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def sentence(event: Event) -> str:
+    """The event in one sentence, for people, as Slack wants its text."""
+    facts, about = event.facts, subject(event.facts).removeprefix("prompt:")
+    if event.type == PING:
+        text = f"{event.by} tests whether this place is told of what happens in {event.project}."
+    elif event.type == "alias.moved" and facts.get("to") is None:
+        text = f"{event.by} deleted {about}"
+    elif event.type == "alias.moved":
+        before = f" from {_target(facts['before'])}" if facts.get("before") else ""
+        undone = " back" if "undoes" in facts else ""
+        text = f"{event.by} moved {about}{undone}{before} to {_target(facts['to'])}"
+    else:
+        thing, _, done = event.type.replace("_", " ").rpartition(".")
+        what = about or next(
+            (str(value) for key, value in facts.items() if key.endswith("_name")), ""
+        )
+        text = f"{event.by}: {thing} {done}" + (f", {what}" if what else "")
+    reason = " ".join(event.reason.split())
+    if reason:
+        text += f": {reason[:500]}"
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _type(event: Event) -> str:
+    return event.type if event.type.startswith(PREFIX) else PREFIX + event.type
+
+
+def _target(target: Any) -> str:
+    if isinstance(target, Mapping) and target.get("split"):
+        arms = [f"{arm['version']} ({arm['weight']})" for arm in target["split"]]
+        return "a split of versions " + ", ".join(arms)
+    return f"version {target['version']}" if isinstance(target, Mapping) else "nothing"

@@ -1,0 +1,67 @@
+"""What can be asked about the record: the journal to take along, checkpoints, evidence."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from pointsman.core.plain import from_plain
+from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
+from pointsman.core.selectors import parse_selector
+from pointsman.core.vocabulary import Page
+from pointsman.sdk.calls import Reply, Request, Steps, checked
+from pointsman.sdk.spelling import parameters
+
+
+class RecordTasks:
+    """The tasks; see `manage.Tasks`."""
+
+    def journal_head(self) -> Steps[JournalHead]:
+        """Whose journal it is, and where it ends."""
+        reply = yield from _get("/journal/head")
+        return from_plain(JournalHead, reply.body)
+
+    def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> Steps[JournalLines]:
+        """Journal entries above a number, oldest first, as what their hashes are made of.
+
+        Nothing is checked: that is for whoever verifies them.
+        """
+        reply = yield from _get("/journal/lines", parameters(after=after, limit=limit))
+        return from_plain(JournalLines, reply.body)
+
+    def checkpoint(self, *, idempotency_key: str | None = None) -> Steps[SignedCheckpoint]:
+        """Sign where the journal stands; the same again if it has not grown since.
+
+        Raises `Conflict` if the registry has no key to sign with.
+        """
+        key = os.urandom(16).hex() if idempotency_key is None else idempotency_key
+        reply = yield Request(
+            "POST",
+            "/checkpoints",
+            body={},
+            headers={"Idempotency-Key": key},
+            repeatable=True,
+            changes=lambda _: [],
+        )
+        return from_plain(SignedCheckpoint, checked(reply).body)
+
+    def checkpoints(
+        self, *, limit: int = 50, cursor: str | None = None
+    ) -> Steps[Page[SignedCheckpoint]]:
+        """The signed checkpoints of the journal, newest first."""
+        reply = yield from _get("/checkpoints", parameters(limit=limit, cursor=cursor))
+        return from_plain(Page[SignedCheckpoint], reply.body)
+
+    def evidence(self, selector: str, *, at: datetime | None = None) -> Steps[Evidence]:
+        """What a selector meant at a moment, who put it there and why, on what evidence.
+
+        Raises `NotFound`.
+        """
+        query = parameters(selector=str(parse_selector(selector)), at=at)
+        reply = yield from _get("/evidence", query)
+        return from_plain(Evidence, reply.body)
+
+
+def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
+    reply = yield Request("GET", path, query, repeatable=True)
+    return checked(reply)

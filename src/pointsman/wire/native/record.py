@@ -1,0 +1,66 @@
+"""The operations about the record: the journal to take along, checkpoints, evidence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from pointsman.app import checkpoints, history
+from pointsman.app import record as records
+from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
+from pointsman.core.selectors import parse_selector
+from pointsman.core.vocabulary import Page
+from pointsman.wire.native import shapes
+from pointsman.wire.native.route import Call, Read, Route, Write, micros_of
+
+
+class LinesQuery(Struct, forbid_unknown_fields=True):
+    """Which entries."""
+
+    after: Annotated[shapes.Seq, Meta(description="All entries above this number.")] = 0
+    limit: Annotated[int, Meta(ge=1, le=records.MAX_LINES)] = 1_000
+
+
+class EvidenceQuery(Struct, forbid_unknown_fields=True):
+    """What was live, and when."""
+
+    selector: Annotated[str, Meta(description="Such as support/reply@production.")]
+    at: Annotated[datetime | None, Meta(description="A moment that has passed; else now.")] = None
+
+
+def _head(call: Call) -> Read:
+    return Read(records.journal_head)
+
+
+def _lines(call: Call) -> Read:
+    after, limit = call.query.after, call.query.limit
+    return Read(lambda v: records.journal_lines(v, after, limit))
+
+
+def _checkpoints(call: Call) -> Read:
+    query = call.query
+    return Read(lambda v: checkpoints.list_checkpoints(v, limit=query.limit, cursor=query.cursor))
+
+
+def _sign(call: Call) -> Write:
+    return Write(checkpoints.make, SignedCheckpoint)
+
+
+def _evidence(call: Call) -> Read:
+    selector, at = parse_selector(call.query.selector), micros_of(call.query.at)
+    return Read(lambda v: history.evidence(v, selector, at))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/journal/head", "read", "Show where the journal ends", _head, JournalHead),
+    Route("GET", "/journal/lines", "read", "Read the journal as its hashes cover it", _lines,
+          JournalLines, query=LinesQuery),
+    Route("GET", "/checkpoints", "read", "List signed checkpoints", _checkpoints,
+          Page[SignedCheckpoint], query=shapes.PageQuery),
+    Route("POST", "/checkpoints", "admin", "Sign a checkpoint of the journal", _sign,
+          SignedCheckpoint, body=shapes.Nothing),
+    Route("GET", "/evidence", "read", "Show what was live, why, and on what evidence", _evidence,
+          Evidence, query=EvidenceQuery),
+)  # fmt: skip
