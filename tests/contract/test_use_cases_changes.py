@@ -350,6 +350,7 @@ def test_rollback_waits_for_nobody(team: Team) -> None:
         "rui", lambda w: releases.roll_back_alias(w, "prompt", "reply", "production", "broken")
     )
     assert team.target("reply") == 1
+    assert fact(team, "alias.moved")["concerns"] == ["rui", "ana", "eva"]
     team.move("rui", "reply", 2, reason="it was live before, and was good")
     refusal(
         lambda: team.does(

@@ -79,6 +79,17 @@ def test_tags_of_artifacts_and_versions(registry: Registry) -> None:
     assert registry.version("x:1").tags == {"team": "sales"}
 
 
+def test_secret_tags_are_kept_and_never_on_record(registry: Registry) -> None:
+    registry.publish("x", "one", tags={"secret.token": "hunter-1"})
+    registry.set_tag("x:1", "secret.token", "hunter-2")
+    registry.set_tag("x", "secret/other", "hunter-3")
+    assert registry.version("x:1").tags == {"secret.token": "hunter-2"}
+    registry.delete_tag("x", "secret/other")
+    entries = registry.entries(limit=1_000).items
+    assert sum("•••" in str(entry.data) for entry in entries) == 4
+    assert "hunter" not in str([entry.data for entry in entries])
+
+
 def test_there_is_room_for_so_many_tags(registry: Registry) -> None:
     registry.publish("x", "one")
     for number in range(MAX_TAGS):

@@ -187,6 +187,11 @@ def test_ids_are_stable_and_apart() -> None:
             "Ana moved support/reply@production back from version 6 to version 7",
         ),
         (
+            {"undoes": 3, "reason": "", "concerns": ["Ben", "Rui"]},
+            "Ana moved support/reply@production back from version 6 to version 7 "
+            "(for Ben, Rui to know)",
+        ),
+        (
             {"to": {"split": [{"version": 6, "weight": 90}, {"version": 7, "weight": 10}]}},
             "Ana moved support/reply@production from version 6 to a split of versions "
             "6 (90), 7 (10): better tone",
@@ -200,6 +205,11 @@ def test_moves_in_a_sentence(facts: dict[str, object], told: str) -> None:
 def test_other_events_in_a_sentence() -> None:
     key = replace(EVENT, type="key.created", facts={"key": "x", "key_name": "ci <bot>"})
     assert sentence(key) == "Ana: key created, ci &lt;bot&gt;"
+    broken = {"release": 7, "reason": "night", "passed": ["one approval", "a check"]}
+    glass = replace(EVENT, type="glass.broken", facts=broken)
+    assert sentence(glass) == (
+        "Ana broke the glass with release 7: night (past what was asked: one approval; a check)"
+    )
     version = {"kind": "model", "name": "churn", "version": 3}
     published = replace(EVENT, type="version.published", facts=version)
     assert sentence(published) == "Ana: version published, model:churn:3"

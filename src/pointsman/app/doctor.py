@@ -19,7 +19,7 @@ from pointsman.app.ports import DependencyRow, KeyRow
 from pointsman.app.releases import MOVED
 from pointsman.core.canonical import digest
 from pointsman.core.journal import Line, broken_links, genesis
-from pointsman.core.names import check_kind
+from pointsman.core.names import check_kind, told_tag_value
 from pointsman.core.releases import plain_target
 from pointsman.core.selectors import Selector
 from pointsman.core.vocabulary import Diagnosis, Finding
@@ -99,7 +99,10 @@ def examine(view: View) -> Diagnosis:
             found.same("state", subject, "its last update", row.updated_at, told.updated_at)
             _examine_versions(view, found, row.id, subject, told)
             _examine_aliases(view, found, row.id, subject, told)
-            tags = {(number, key): value for number, key, value in view.reader.tags_of(row.id)}
+            tags = {
+                (number, key): told_tag_value(key, value)
+                for number, key, value in view.reader.tags_of(row.id)
+            }
             found.checked["tags"] += len(tags)
             found.same("state", subject, "its tags", tags, told.tags)
         after = rows[-1].id

@@ -66,6 +66,8 @@ class _Circumstances:
     reason: str
     backing: Backing
     judged: Judged
+    concerns: tuple[str, ...] = ()
+    """Who made and approved the release that a rollback undoes, by name: they are told."""
 
 
 def release(
@@ -213,13 +215,16 @@ def carry_out(
     if broken:
         raise together(broken)
     number = work.next_seq
+    concerns = () if backing.undoes is None else _people_of(work, backing.undoes)
     lines = [
         _move(
             work,
             places[move.kind, move.name, move.alias],
             move,
             known,
-            _Circumstances(number, reason, backing, by_place[move.kind, move.name, move.alias]),
+            _Circumstances(
+                number, reason, backing, by_place[move.kind, move.name, move.alias], concerns
+            ),
         )
         for move in planned
     ]
@@ -381,12 +386,26 @@ def _move(
     return line
 
 
+def _people_of(work: Work, release: int) -> tuple[str, ...]:
+    """Who made a release, proposed its change, and approved it, by name."""
+    first = work.tx.lines(work.project.id, release - 1, 1)
+    if not first:
+        return ()
+    fact = json.loads(first[0].data)
+    names = [first[0].by, *(one["name"] for one in fact.get("approvals", ()))]
+    change = work.tx.change(work.project.id, fact["change"]) if "change" in fact else None
+    if change is not None:
+        names.append(change.author_name)
+    return tuple(dict.fromkeys(names))
+
+
 def _evidence(circumstances: _Circumstances) -> dict[str, object]:
     """What the record says of why the move was let through, beyond who made it."""
     backing, judged = circumstances.backing, circumstances.judged
     fact: dict[str, object] = {}
     if backing.undoes is not None:
         fact["undoes"] = backing.undoes
+        fact["concerns"] = list(circumstances.concerns)
     if backing.change is not None:
         fact["change"] = backing.change
         fact["basis"] = backing.basis

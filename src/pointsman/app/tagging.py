@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pointsman.app.application import Work
 from pointsman.app.ports import ArtifactRow
-from pointsman.core.names import check_tag_key, check_tag_value
+from pointsman.core.names import check_tag_key, check_tag_value, told_tag_value
 from pointsman.errors import NotFound, TooLarge
 
 MAX_TAGS = 100
@@ -28,7 +28,8 @@ def delete_tag(work: Work, kind: str, name: str, number: int | None, key: str) -
     if before is None:
         return False
     fact = _fact(artifact, version, key)
-    work.record("tag.deleted", {**fact, "before": before}, artifact=artifact.id)
+    fact["before"] = told_tag_value(key, before)
+    work.record("tag.deleted", fact, artifact=artifact.id)
     work.tx.drop_tag(artifact.id, version, key)
     return True
 
@@ -46,9 +47,9 @@ def set_tag_row(work: Work, artifact: ArtifactRow, number: int, key: str, value:
             hint=f"At most {MAX_TAGS} fit; delete some that nobody searches by.",
             field="tags",
         )
-    fact = {**_fact(artifact, number, key), "value": value}
+    fact = {**_fact(artifact, number, key), "value": told_tag_value(key, value)}
     if before is not None:
-        fact["before"] = before
+        fact["before"] = told_tag_value(key, before)
     work.record("tag.set", fact, artifact=artifact.id)
     work.tx.put_tag(work.project.id, artifact.id, number, artifact.name, key, value)
     return True

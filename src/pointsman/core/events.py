@@ -136,6 +136,8 @@ def sentence(event: Event) -> str:
         before = f" from {_target(facts['before'])}" if facts.get("before") else ""
         undone = " back" if "undoes" in facts else ""
         text = f"{event.by} moved {about}{undone}{before} to {_target(facts['to'])}"
+    elif event.type == "glass.broken":
+        text = f"{event.by} broke the glass with release {facts.get('release')}"
     else:
         thing, _, done = event.type.replace("_", " ").rpartition(".")
         what = about or next(
@@ -145,6 +147,10 @@ def sentence(event: Event) -> str:
     reason = " ".join(event.reason.split())
     if reason:
         text += f": {reason[:500]}"
+    if event.type == "glass.broken" and (passed := facts.get("passed")):
+        text += f" (past what was asked: {'; '.join(map(str, passed))[:500]})"
+    if concerns := facts.get("concerns"):
+        text += f" (for {', '.join(map(str, concerns))[:200]} to know)"
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "check_tag_value",
     "check_version_number",
     "skeleton",
+    "told_tag_value",
 ]
 
 Kind = Literal["prompt", "model", "suite", "dataset"]
@@ -54,6 +55,7 @@ MAX_ALIAS: Final = 100
 MAX_TAG_KEY: Final = 250
 MAX_TAG_VALUE: Final = 100_000
 MAX_TEXT: Final = 10_000
+MASKED: Final = "•••"
 MAX_VERSION: Final = 2**31 - 1
 NEWEST: Final = frozenset({"latest", "newest"})  # resolve by themselves, in any case
 
@@ -158,6 +160,14 @@ def check_tag_key(text: str, *, field: str = "key") -> str:
     # Words of two scripts are no trap here: a tag key leads nowhere.
     _raise_first("tag key", key, field, [flaw for flaw in flaws if flaw.code != "mixed_scripts"])
     return key
+
+
+def told_tag_value(key: str, value: str) -> str:
+    """The value of a tag as the record has it: that of a secret one is never written there.
+
+    Tags whose key begins with ``secret.`` or ``secret/`` are secret.
+    """
+    return MASKED if key.startswith(("secret.", "secret/")) else value
 
 
 def check_tag_value(text: str, *, field: str = "value") -> str:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from pointsman.app.ports import KeyRow
-from pointsman.app.ports.people import GrantRow, InvitationRow, PersonRow, SessionRow
+from pointsman.app.ports.people import (
+    GrantRow,
+    IdentityRow,
+    InvitationRow,
+    OneTimeRow,
+    PersonRow,
+    SessionRow,
+)
 from pointsman.storage.search import ARTIFACT_BITS
 from pointsman.storage.statements import Statements, first_of
 
@@ -122,3 +129,47 @@ class PeopleRecords(Statements):
 
     def keys_of(self, owner: str) -> list[KeyRow]:
         return [KeyRow(*row) for row in self._run("keys_of", owner=owner)]
+
+    # Single sign-on, and tokens that work once
+
+    def identity(self, issuer: str, subject: str) -> IdentityRow | None:
+        return first_of(IdentityRow, self._run("identity", issuer=issuer, subject=subject))
+
+    def identities(self) -> list[IdentityRow]:
+        return [IdentityRow(*row) for row in self._run("identities")]
+
+    def identities_of(self, person_id: int) -> list[IdentityRow]:
+        return [IdentityRow(*row) for row in self._run("identities_of", person_id=person_id)]
+
+    def add_identity(self, row: IdentityRow) -> None:
+        self._run("add_identity", **row._asdict())
+
+    def mapped_grants(self, person_id: int) -> dict[int, int]:
+        return {row[0]: row[1] for row in self._run("mapped_grants", person_id=person_id)}
+
+    def put_mapped_grant(self, project_id: int, person_id: int, at: int) -> None:
+        self._run("put_mapped_grant", project_id=project_id, person_id=person_id, at=at)
+
+    def drop_mapped_grant(self, project_id: int, person_id: int) -> None:
+        self._run("drop_mapped_grant", project_id=project_id, person_id=person_id)
+
+    def mapped_groups(self, person_id: int) -> list[str]:
+        return [row[0] for row in self._run("mapped_groups", person_id=person_id)]
+
+    def add_mapped_member(self, group: str, person_id: int) -> None:
+        self._run("add_mapped_member", group_name=group, person_id=person_id)
+
+    def drop_mapped_member(self, group: str, person_id: int) -> None:
+        self._run("drop_mapped_member", group_name=group, person_id=person_id)
+
+    def one_time_token(self, token_id: str) -> OneTimeRow | None:
+        return first_of(OneTimeRow, self._run("one_time_token", id=token_id))
+
+    def add_one_time_token(self, row: OneTimeRow) -> None:
+        self._run("add_one_time_token", **row._asdict())
+
+    def drop_one_time_token(self, token_id: str) -> None:
+        self._run("drop_one_time_token", id=token_id)
+
+    def drop_one_time_tokens(self, person_id: int, purpose: str, at: int) -> None:
+        self._run("drop_one_time_tokens", person_id=person_id, purpose=purpose, at=at)
