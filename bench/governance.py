@@ -9,6 +9,7 @@ goes to and fro.
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +20,9 @@ from bench.harness import Result, Spread, at_least, at_most
 from bench.load import Loaded, Wrk
 from bench.run import Registry, Run, text
 from pointsman import Client
-from pointsman.app import changes, checks, people, policies, releases
+from pointsman.app import changes, checks, people, policies, releases, reviewing
 from pointsman.app.application import Caller, View, Work
 from pointsman.app.changes import Proposal, Wanted
-from pointsman.app.checks import Report
 from pointsman.app.ports.people import GrantRow
 from pointsman.app.publishing import Publish
 from pointsman.app.reading import resolve
@@ -68,11 +68,12 @@ def _change(run: Run, registry: Registry) -> Iterator[Result]:
     for reviewer in reviewers:
         registry.app.write(reviewer, lambda w: changes.say(w, made.number, "approved"))
     for name in ("eval", "lint"):
-        report = Report(made.basis, name, "passed")
-        registry.app.write(caller, lambda w, report=report: checks.report(w, report))  # type: ignore[misc]
+        about = {"digest": made.basis}
+        report = functools.partial(checks.report_about, about=about, name=name, state="passed")
+        registry.app.write(caller, report)
 
     def show() -> None:
-        state = registry.app.read(caller, lambda v: changes.show(v, made.number)).state
+        state = registry.app.read(caller, lambda v: reviewing.show(v, made.number)).state
         assert state == "ready", state
 
     yield _timed(run, f"verdict of a change with {_MOVES} artifacts, approved and checked", 5, show)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pointsman.app import changes, checks, glass, policies
+from pointsman.app import changes, checks, glass, policies, reviewing
 from pointsman.app.application import View, Work
 from pointsman.app.requests import change_proposal
 from pointsman.core.changes import BrokenGlass, Change, CheckResult, PolicyAnswer, PolicyInForce
@@ -64,7 +64,7 @@ class GovernanceWords:
         """What the policies would say of somebody moving an alias directly."""
         wanted, when = parse_selector(selector), None if at is None else micros(at)
         return self._read(
-            lambda v: changes.ask_policy(
+            lambda v: reviewing.ask_policy(
                 v, wanted, who=who, at=when, version=version, reason=reason
             )
         )
@@ -128,19 +128,19 @@ class GovernanceWords:
 
     def change(self, number: int) -> Change:
         """A change as it stands."""
-        return self._read(lambda v: changes.show(v, number))
+        return self._read(lambda v: reviewing.show(v, number))
 
     def changes(
         self, *, state: str = "open", limit: int = 50, cursor: str | None = None
     ) -> Page[Change]:
         """The open changes, or all of them (`state` ``"any"``), newest first."""
         return self._read(
-            lambda v: changes.listed(v, only_open=state == "open", limit=limit, cursor=cursor)
+            lambda v: reviewing.listed(v, only_open=state == "open", limit=limit, cursor=cursor)
         )
 
     def diff_change(self, number: int, *, move: int = 0) -> ContentDiff:
         """How what a move of a change brings differs from what it replaces."""
-        return self._read(lambda v: changes.diff(v, number, move))
+        return self._read(lambda v: reviewing.diff(v, number, move))
 
     def rebase_change(self, number: int) -> Change:
         """Have a change replace what its aliases point to now."""

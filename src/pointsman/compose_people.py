@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pointsman.app import keys, members, projects, sessions
+from pointsman.app import keys, members, oidc, projects, resets, sessions
 from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.keys import Wanted
 from pointsman.core.names import check_list
@@ -15,6 +15,7 @@ from pointsman.core.people import (
     Invitation,
     Me,
     NewInvitation,
+    NewReset,
     Person,
     Project,
     RoleGrant,
@@ -53,6 +54,10 @@ class PeopleWords:
         """Open a session; its token is for a server over the same data."""
         return sessions.sign_in(self._app, email, password)
 
+    def finish_sign_on(self, code: str, verifier: str) -> SignedIn:
+        """Open a session for a code of single sign-on, for a server over the same data."""
+        return oidc.redeem_sign_in(self._app, code, verifier)
+
     def sign_out(self) -> None:
         """Raises `Conflict`: who is on the machine has no session."""
         sessions.sign_out(self._app, self._caller, "")
@@ -60,6 +65,14 @@ class PeopleWords:
     def change_password(self, old: str, new: str) -> None:
         """Raises `Conflict`: who is on the machine has no password here."""
         sessions.change_password(self._app, self._caller, old, new)
+
+    def reset_password(self, email: str) -> NewReset:
+        """Let a person set a new password by a token, which lasts a day."""
+        return resets.reset_password(self._app, self._caller, email)
+
+    def redeem_reset(self, token: str, password: str) -> Person:
+        """Set a new password by a token; all sessions of the person end."""
+        return resets.redeem_reset(self._app, token, password)
 
     def my_keys(self) -> tuple[Key, ...]:
         """Raises `Conflict`: keys of one's own are for people who sign in."""

@@ -43,9 +43,9 @@ class Team:
         policy = {"name": name, "aliases": "production", "artifacts": self.name, **fields}
         self.ada("policy", "set", "-", stdin=json.dumps(policy))
 
-    def propose(self, *more: object, version: int = 2) -> int:
-        """Have Eva propose to ship a version; the change's number."""
-        change = self.eva.json(
+    def propose(self, *more: object, version: int = 2, by: str = "eva") -> int:
+        """Have somebody (Eva) propose to ship a version; the change's number."""
+        change = getattr(self, by).json(
             "change", "propose", f"{self.name}:{version}", "production", "-m", "better", *more
         )
         return int(change["number"])
@@ -91,7 +91,7 @@ def test_what_is_refused_says_how_to_propose_it(team: Team) -> None:
 
     approved = team.ana("approve", number, "-m", "reads well")
     assert f"Change {number} is approved by you." in approved.out
-    assert "role reviewer" in approved.out, "what Ana herself lacks to apply it"
+    assert "'ana' may not move" in approved.out, "what Ana herself lacks to apply it"
     ready = team.rui("change", "show", number)
     assert "ana approves, today" in ready.out
     assert f"pointsman change apply {number}" in ready.out
@@ -185,31 +185,33 @@ def test_a_moved_alias_is_a_conflict_until_rebased(team: Team) -> None:
 
 def test_editing_keeps_what_is_not_given(team: Team) -> None:
     team.govern(approvals=1)
-    number = team.propose("--title", "Old", "--label", "a", "--expires", "3d", "--when-ready")
-    before = team.eva.json("change", "show", number)
-    assert before["armed_by"] == "eva@example.com"
-    edited = team.eva.json("change", "edit", number, "--title", "New")
+    number = team.propose(
+        "--title", "Old", "--label", "a", "--expires", "3d", "--when-ready", by="rui"
+    )
+    before = team.rui.json("change", "show", number)
+    assert before["armed_by"] == "rui@example.com"
+    edited = team.rui.json("change", "edit", number, "--title", "New")
     assert edited["title"] == "New"
-    for field in ("reason", "labels", "expires_at", "armed_by", "moves", "basis"):
+    for field in ("reason", "labels", "expires_at", "armed_by", "moves"):
         assert edited[field] == before[field], field
-    told = team.eva("change", "edit", number, f"{team.name}:3", "production", "--by-hand")
+    told = team.rui("change", "edit", number, f"{team.name}:3", "production", "--by-hand")
     assert "revision 3" in told.out
-    edited = team.eva.json("change", "show", number)
+    edited = team.rui.json("change", "show", number)
     assert (edited["armed_by"], edited["moves"][0]["to"]["version"]) == ("", 3)
-    both = team.eva.run("change", "edit", number, "--by-hand", "--when-ready")
+    both = team.rui.run("change", "edit", number, "--by-hand", "--when-ready")
     assert both.code == 2
 
 
 def test_changes_are_listed_until_they_end(team: Team) -> None:
     team.govern(approvals=1)
     number = team.propose("--title", "Soon over", version=3)
-    newer = team.propose("--supersedes", str(number), "--at", "2h")
+    newer = team.propose("--supersedes", str(number), "--at", "2h", by="rui")
     assert team.eva.json("change", "show", newer)["apply_at"]
     rows = team.eva("change", "list").out
     assert f"{team.name}@production → 2" in rows
     assert "Soon over" not in rows
     assert "superseded" in team.eva("change", "list", "--all").out
-    team.eva("change", "withdraw", newer, "-m", "not now")
+    team.rui("change", "withdraw", newer, "-m", "not now")
     shown = team.eva("change", "show", newer).out
     assert "not now" in shown
     assert f"{team.name}@production: to version 2" in shown
@@ -346,7 +348,7 @@ class TestPolicy:
         assert (short.code, short.json["allowed"]) == (3, False)
         assert [one["code"] for one in short.json["reasons"]] == ["reason_too_short"]
         editor = team.rui.run(*ask, "--who", "eva@example.com", "--json")
-        assert {"role_too_low", "not_a_mover"} <= {one["code"] for one in editor.json["reasons"]}
+        assert "not_a_mover" in {one["code"] for one in editor.json["reasons"]}
         assert team.rui.run("policy", "test", team.name).code == 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pointsman.app import changes, people, policies, publishing, releases
+from pointsman.app import changes, people, policies, publishing, releases, reviewing
 from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.changes import Proposal, Wanted
 from pointsman.app.ports import Store
@@ -120,7 +120,7 @@ class Team:
 
     def change(self, number: int, by: str = "rui") -> Change:
         """A change as somebody sees it."""
-        return self.sees(by, lambda v: changes.show(v, number))
+        return self.sees(by, lambda v: reviewing.show(v, number))
 
     def target(self, name: str, alias: str = "production") -> int | None:
         """The version that an alias points to."""

@@ -25,7 +25,7 @@ from pointsman.errors import PointsmanError
 from scale import SCALE
 
 _THREADS = 4
-_DEEDS = int(150 * SCALE)
+_DEEDS = int(200 * SCALE)
 
 
 @pytest.fixture
@@ -118,18 +118,21 @@ class Actions:
         )
 
     def tone(self) -> None:
-        self.team.move("rui", "tone", self.random.choice([1, 2]), alias="live")
+        version = self.random.choice([1, 2])
+        self.team.move("ada", "tone", version, alias="live", reason="at random times", glass=True)
 
 
 def test_what_moved_is_what_was_approved_and_checked(team: Team) -> None:
     team.policy(approvals=1, rollback="governed")
+    watched = {"approvals": 2, "checks": ["eval"], "rollback": "governed"}
+    team.policy(name="live", aliases="live", **watched)
     applied = in_threads(_THREADS, lambda n: Actions(team, n).run(_DEEDS))
     with team.app.store.read() as reader:
         lines = reader.lines(team.project.id, 0, 1_000_000)
         roles = {f"person:{row.id}": row.name for row in reader.people()}
     checked = Auditor(roles).read(lines)
     assert checked == sum(applied), "every change that was applied was looked at"
-    assert checked > _DEEDS // 40, "the deeds must lead somewhere"
+    assert checked > _DEEDS // 100, "the deeds must lead somewhere"
     findings = team.sees("ada", doctor.examine).findings
     assert [one for one in findings if "person" not in one.subject] == []
 
@@ -155,7 +158,7 @@ class Auditor:
         for line in lines:
             fact = json.loads(line.data)
             match line.type:
-                case "policy.set":
+                case "policy.set" if fact["policy"] == "production":
                     self.policy = fact["body"]
                 case "version.published":
                     self.publishers[f"{fact['name']}:{fact['version']}"].add(line.actor)
@@ -178,6 +181,7 @@ class Auditor:
         assert wanted["revision"] == fact["revision"] - 1, "the alias had moved since"
         makers = set(self.writers[fact["change"]])
         makers |= self.publishers[f"{fact['name']}:{fact['to']['version']}"]
+        # Who published what is included is a maker as well; here that is Eva alone.
         needed = _NEEDED[self.policy.get("approvers", {"roles": ["reviewer"]})["roles"][0]]
         good = {
             who
@@ -196,6 +200,6 @@ class Auditor:
         ]
         assert not objecting
         for name in self.policy.get("checks", ()):
-            whole = self.checks.get((name, fact["basis"]))
-            states = {whole} if whole else {self.checks.get((name, d)) for d in fact["digests"]}
-            assert states == {"passed"}, "moved without its checks"
+            (told,) = [one for one in fact["checks"] if one["name"] == name]
+            assert told["state"] == "passed", "moved without its checks"
+            assert self.checks[name, told["digest"]] == "passed", "and it was told so last"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -542,9 +543,29 @@ def test_a_limited_key_gives_nobody_rights(
     join(registry, "ana")
     limited = gate.admit(key_for(registry, aliases="staging").secret).caller
     refused(
-        Refused, "scope_too_narrow", lambda: members.grant(app, limited, "ana@example.org", "admin")
+        Refused,
+        "needs_whole_project",
+        lambda: members.grant(app, limited, "ana@example.org", "admin"),
     )
-    refused(Refused, "scope_too_narrow", lambda: sessions.invite(app, limited, "b@example.org"))
+    refused(Refused, "needs_whole_project", lambda: sessions.invite(app, limited, "b@example.org"))
+
+
+def test_a_key_that_ends_makes_none_that_lasts_longer(
+    app: Application, registry: Registry, gate: Gate
+) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    made = registry.create_key("short", "admin", expires_at=ends)
+    short = gate.admit(made.secret).caller
+    wider = functools.partial(keys.create_key, name="long", role="viewer")
+    refused(Refused, "key_too_wide", lambda: app.write(short, wider))
+    until = micros(ends) - 1
+    app.write(short, functools.partial(wider, expires_at=until))
+    far = micros(datetime.now(UTC) + timedelta(days=60))
+    refused(
+        InvalidInput,
+        "invalid_expiry",
+        lambda: sessions.invite(app, short, "z@example.org", expires_at=far),
+    )
 
 
 def test_the_gate_hears_of_everything(app: Application, registry: Registry, gate: Gate) -> None:

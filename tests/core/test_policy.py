@@ -237,7 +237,7 @@ def test_one_more_approval_never_stands_against_a_move(
 
 @given(policies, cases)
 def test_nobody_counts_twice(policy: Policy, case: Case) -> None:
-    doubled = replace(case, voices=case.voices * 2)
+    doubled = replace(case, voices=(*case.voices, *case.voices))
     assert len(counted(policy, doubled)[0]) == len(counted(policy, case)[0])
     ids = [voice.actor.id for voice in counted(policy, case)[0]]
     assert len(ids) == len(set(ids))

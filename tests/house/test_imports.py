@@ -55,6 +55,8 @@ FOR_ALL = {"errors", "_version"}
 
 EXTRAS: dict[str, set[str]] = {
     "core": {"jinja2", "types"},
+    # Single sign-on is imported only where it is set up.
+    "app": {"", "server", "oidc"},
     "sdk": {"", "jinja2", "types", "otel"},
     "cli": {"", "cli"},
     "": set(),

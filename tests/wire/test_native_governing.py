@@ -46,7 +46,11 @@ class Team:
         name = f"governed/p{self.count}"
         for text in ("one", "two", "three"):
             self.eva.publish(name, text)
-        self.admin.promote(f"{name}:1", "production", reason="put there first", break_glass=True)
+        done = self.admin.promote(
+            f"{name}:1", "production", reason="put there first", break_glass=True
+        )
+        assert done is not None
+        self.ben.review_glass(done.number, note="it has to begin somewhere")
         return name
 
 

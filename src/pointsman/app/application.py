@@ -20,6 +20,7 @@ from pointsman.core.access import Actor, may, refuse_narrow
 from pointsman.core.journal import Line, follow
 from pointsman.core.names import check_kind, check_name
 from pointsman.core.plain import from_plain, to_plain
+from pointsman.core.policy import Policy
 from pointsman.core.vocabulary import Verb
 from pointsman.errors import Conflict, InvalidInput, NotFound
 
@@ -48,6 +49,8 @@ class View:
 
     def __init__(self, reader: Reader, caller: Caller, now: int | None = None) -> None:
         self._clock = time.time_ns() // 1000 if now is None else now
+        self.policies: list[Policy] | None = None
+        """The policies in force, once `app.policies` has read them."""
         self.reader = reader
         self.actor = caller.actor
         self.project = caller.project

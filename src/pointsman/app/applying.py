@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from pointsman.app import changes, people
+from pointsman.app import changes, reviewing
 from pointsman.app.application import Application, Caller
 from pointsman.app.ports import ProjectRow
 from pointsman.app.tail import Tail
@@ -60,27 +60,24 @@ class Applier:
             some = reader.changes(project.id, None, 1, only_open=True)
         if not some:
             return 0
-        due = self._app.read(watchman, changes.due)
-        applied = sum(self._apply(project, number, subject) for number, subject in due)
+        due = self._app.read(watchman, reviewing.due)
+        applied = sum(self._apply(watchman, number) for number in due)
         over = self._app.read(
-            watchman, lambda v: any(row.expires_at <= now for row in changes.every_open(v))
+            watchman, lambda v: any(row.expires_at <= now for row in reviewing.every_open(v))
         )
         if over:
             self._app.write(watchman, changes.expire)
         return applied
 
-    def _apply(self, project: ProjectRow, number: int, subject: str) -> int:
-        with self._app.store.read() as reader:
-            actor = people.actor_of(reader, project.id, subject, "schedule")
-        if actor is None:
-            return 0
+    def _apply(self, watchman: Caller, number: int) -> int:
         try:
-            self._app.write(Caller(actor, project), lambda w: changes.apply(w, number))
+            done = self._app.write(watchman, lambda w: changes.apply_due(w, number))
         except PointsmanError as error:
             # Something has changed since we looked; it will show in what is missing.
-            _log.info("Change %s of %s was not applied: %s", number, project.name, error)
+            name = watchman.project.name
+            _log.info("Change %s of %s was not applied: %s", number, name, error)
             return 0
-        return 1
+        return 0 if done is None else 1
 
     def _heard(self, project_id: int, lines: Sequence[Line]) -> None:
         if any(line.type.startswith(_COMPLETING) for line in lines):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pointsman.app.application import Work
 from pointsman.app.describing import artifacts_of, versions_of
 from pointsman.app.including import check_not_included
-from pointsman.app.ports import TombstoneRow
+from pointsman.app.policies import policies_of
+from pointsman.app.ports import ArtifactRow, TombstoneRow
 from pointsman.app.readable import check_readable
 from pointsman.core.names import check_reason
+from pointsman.core.policy import governing
 from pointsman.core.vocabulary import Artifact, Version
 from pointsman.errors import Conflict, InvalidInput, NotFound
 
@@ -72,9 +74,30 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
     return versions_of(work, artifact, [row])[0]
 
 
+def _check_ungoverned(work: Work, artifact: ArtifactRow) -> None:
+    """Refuse to archive what a policy watches over: its aliases could not be moved any more."""
+    policies = policies_of(work)
+    governed = [
+        row.name
+        for row in work.tx.aliases(artifact.id)
+        if row.target is not None
+        and governing(policies, artifact.kind, artifact.name, row.name)[0] is not None
+    ]
+    if governed:
+        raise Conflict(
+            f"{artifact.name} can't be archived while {', '.join(governed)} points to it: a policy "
+            "governs that alias.",
+            code="governed_alias",
+            hint="Delete the alias first; that goes by its policy.",
+            details={"aliases": governed},
+        )
+
+
 def _set_archived(work: Work, kind: str, name: str, *, archived: bool) -> Artifact:
     work.require("move", kind, name)
     artifact = work.artifact(kind, name)
+    if archived and artifact.archived_at is None:
+        _check_ungoverned(work, artifact)
     if (artifact.archived_at is not None) != archived:
         fact = {"kind": artifact.kind, "name": artifact.name}
         action = "artifact.archived" if archived else "artifact.restored"

@@ -8,49 +8,35 @@ alias that they replace. What is said to it is said to exactly that (its basis, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pointsman.app import people, releases
-from pointsman.app.application import View, Work
+from pointsman.app.application import Caller, Work
 from pointsman.app.basis import (
     Places,
     Written,
     detail_of,
     found_change,
-    live_includers,
     place_of,
     places_of,
     targets_of,
 )
-from pointsman.app.checks import told_check
 from pointsman.app.judging import (
-    Backing,
-    Judged,
-    Place,
-    digests_of,
     judge_move,
-    reasons_of,
-    voices_on,
 )
-from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.policies import policies_of
 from pointsman.app.ports.governance import ChangeRow, CommentRow, EndRow, VoiceRow
-from pointsman.app.reading import compare
+from pointsman.app.reviewing import backing_of, conflict_of, describe, every_open
+from pointsman.core.access import Verdict, may
 from pointsman.core.canonical import check_text
 from pointsman.core.changes import (
     Change,
-    Comment,
-    Missing,
-    Opinion,
-    PolicyAnswer,
-    ProposedMove,
     basis_of,
-    differences,
 )
-from pointsman.core.diff import ContentDiff
-from pointsman.core.names import check_kind, check_list, check_message, check_reason
-from pointsman.core.policy import Case, Voice, counted
+from pointsman.core.names import check_list, check_message, check_reason
+from pointsman.core.policy import Voice, governing
 from pointsman.core.releases import (
     Order,
     plain_target,
@@ -59,13 +45,11 @@ from pointsman.core.releases import (
     together,
 )
 from pointsman.core.selectors import Selector
-from pointsman.core.vocabulary import Page, Release, Target, moment
+from pointsman.core.vocabulary import Release, Target
 from pointsman.errors import (
     Conflict,
     InvalidInput,
     NotFound,
-    PointsmanError,
-    Reason,
     Refused,
     StaleRevision,
 )
@@ -77,6 +61,8 @@ MAX_LASTS = 366 * DAY
 MAX_TITLE = 200
 MAX_LABELS = 20
 MAX_COMMENTS = 1_000
+MAX_OPEN = 1_000
+"""Changes of a project that are open at once."""
 _STEP = 200
 
 
@@ -107,7 +93,13 @@ class Proposal:
 
 def propose(work: Work, proposal: Proposal) -> Change:
     """Propose a release. Raises `Refused`, `NotFound`, `Gone`, `Conflict` or `InvalidInput`."""
-    moves = _written(work, proposal.moves)
+    if len(work.tx.changes(work.project.id, None, MAX_OPEN, only_open=True)) >= MAX_OPEN:
+        raise Conflict(
+            f"{MAX_OPEN} changes are open.",
+            code="too_many_changes",
+            hint="Apply or withdraw some first.",
+        )
+    moves = _written(work, proposal.moves, armed=_armed(proposal))
     number = work.next_seq
     fields = _checked(work, proposal)
     fact = {"change": number, **fields, "moves": moves}
@@ -149,7 +141,9 @@ def edit(work: Work, number: int, proposal: Proposal, *, if_revision: int | None
             field="if_revision",
             details={"current": {"revision": row.revision}},
         )
-    moves = _written(work, proposal.moves)
+    for place, _ in places_of(work, row):
+        work.require("propose", place.artifact.kind, place.artifact.name, place.alias)
+    moves = _written(work, proposal.moves, armed=_armed(proposal))
     fields = _checked(work, proposal)
     return _rewrite(work, row, fields, moves)
 
@@ -177,7 +171,7 @@ def rebase(work: Work, number: int) -> Change:
         "armed": row.armed_by is not None,
         "apply_at": row.apply_at,
     }
-    return _rewrite(work, row, fields, _written(work, wanted))
+    return _rewrite(work, row, fields, _written(work, wanted, armed=row.armed_by is not None))
 
 
 def say(work: Work, number: int, said: str, note: str = "", *, basis: str = "") -> Change:
@@ -189,9 +183,8 @@ def say(work: Work, number: int, said: str, note: str = "", *, basis: str = "") 
     row = _open(work, number)
     note = check_message(note, field="note")
     places = places_of(work, row)
-    for place, _ in places:
-        work.require("approve", place.artifact.kind, place.artifact.name)
-    detail = detail_of(work, targets_of(places))
+    _check_may_say(work, places)
+    detail = detail_of(work, row, targets_of(places))
     now = basis_of(detail)
     if basis and basis != now:
         raise Conflict(
@@ -201,7 +194,7 @@ def say(work: Work, number: int, said: str, note: str = "", *, basis: str = "") 
             details={"basis": now},
         )
     if said == "approved":
-        _check_not_own(work, row, places)
+        _check_could_count(work, row, places)
     mine = [one for one in work.tx.voices(work.project.id, number) if one.subject == work.actor.id]
     if said == "taken back" and not mine:
         raise NotFound(
@@ -223,7 +216,7 @@ def comment(work: Work, number: int, text: str, answers: int | None = None) -> C
     """Add a remark to a change's thread, perhaps as the answer to another one."""
     row = found_change(work, number)
     for place, _ in places_of(work, row):
-        work.require("propose", place.artifact.kind, place.artifact.name)
+        work.require("propose", place.artifact.kind, place.artifact.name, place.alias)
     text = check_text(text, field="text", max_chars=10_000)
     if not text.strip():
         raise InvalidInput(
@@ -272,16 +265,16 @@ def apply(work: Work, number: int, reason: str = "", *, break_glass: bool = Fals
     conflicts = [
         Conflict(told, code="change_conflict", hint=_REBASE.format(number=number))
         for place, one in places
-        if (told := _conflict(place, one))
+        if (told := conflict_of(place, one))
     ]
     if conflicts:
         raise together(conflicts)
-    basis = basis_of(detail_of(work, targets_of(places)))
+    basis = basis_of(detail_of(work, row, targets_of(places)))
     done = releases.carry_out(
         work,
         [(place, Order(target_from_plain(one["to"]), one["revision"])) for place, one in places],
-        reason.strip() or row.reason or row.title,
-        _backing(work, row, basis, glass=break_glass),
+        reason.strip() or row.reason,
+        backing_of(work, row, basis, glass=break_glass),
     )
     if done is None:
         raise Conflict(
@@ -293,120 +286,21 @@ def apply(work: Work, number: int, reason: str = "", *, break_glass: bool = Fals
     return done
 
 
-def show(view: View, number: int) -> Change:
-    """A change as it stands now, with what is missing for the asker to apply it."""
-    view.require("read")
-    return describe(view, found_change(view, number))
+def apply_due(work: Work, number: int) -> Release | None:
+    """Apply a change by itself, as whoever had it armed, with what they may do by now.
 
-
-def diff(view: View, number: int, move: int) -> ContentDiff:
-    """What one move of a change changes: the version that is replaced, and the new one.
-
-    Where a split is replaced or set, its first version. Raises `NotFound`, `Gone`, or
-    `InvalidInput` where there is nothing to compare with.
+    None if it is not due any more: disarmed, ended, or set for later.
     """
-    places = places_of(view, found_change(view, number))
-    if not 0 <= move < len(places):
-        raise NotFound(
-            f"Change {number} has no move {move}.",
-            code="move_not_found",
-            hint=f"Its moves are 0 to {len(places) - 1}.",
-            field="move",
-        )
-    place, one = places[move]
-    artifact = place.artifact
-    targets = place.target, target_from_plain(one["to"])
-    if None in targets:
-        raise InvalidInput(
-            f"{place.name} has nothing to compare: it is {'new' if one['to'] else 'deleted'}.",
-            code="nothing_to_compare",
-            hint="Show the version by itself.",
-        )
-    before, after = (
-        Selector(check_kind(artifact.kind), artifact.name, version=target.versions[0])
-        for target in targets
-        if target is not None
-    )
-    return compare(view, before, after)
-
-
-def ask_policy(
-    view: View,
-    selector: Selector,
-    *,
-    who: str = "",
-    at: int | None = None,
-    version: int | None = None,
-    reason: str | None = None,
-) -> PolicyAnswer:
-    """What the policies would say of somebody moving an alias directly, at a moment.
-
-    `who` is an e-mail address or the id of a key; empty means the caller. Without a version,
-    the newest one is taken; without a reason, one that is long enough.
-    """
-    view.require("read")
-    if selector.alias is None:
-        raise InvalidInput(
-            "The selector does not name an alias.",
-            code="invalid_selector",
-            hint="Write it as name@alias.",
-            field="selector",
-        )
-    place = place_of(view, selector.kind, selector.name, selector.alias)
-    actor = view.actor
-    if who:
-        subject = who if who.startswith("key:") else people.subject_of(view.reader, who)
-        found = people.actor_of(view.reader, view.project.id, subject, "api")
-        if found is None:
-            raise NotFound(
-                f"{who!r} has no role in this project.",
-                code="person_not_found",
-                hint="Check the spelling, or give them a role.",
-                field="who",
-            )
-        actor = found
-    number = place.artifact.newest if version is None else version
-    judged = judge_move(
-        view,
-        place,
-        Target(version=number),
-        "x" * 1_000 if reason is None else reason,
-        Backing(),
-        actor=actor,
-        now=at,
-    )
-    return PolicyAnswer(
-        allowed=judged.verdict.allowed,
-        policy="" if judged.policy is None else judged.policy.name,
-        why=judged.why,
-        reasons=tuple(_missing(one) for one in judged.verdict.reasons),
-    )
-
-
-def listed(
-    view: View, *, only_open: bool = True, limit: int = 50, cursor: str | None = None
-) -> Page[Change]:
-    """Changes, newest first."""
-    view.require("read")
-    limit = check_limit(limit)
-    place = Cursor("changes", [only_open])
-    rows = view.reader.changes(
-        view.project.id, place.number(cursor), limit + 1, only_open=only_open
-    )
-    more = place.write(rows[limit - 1].number) if len(rows) > limit else None
-    return Page(tuple(describe(view, row) for row in rows[:limit]), more)
-
-
-def due(view: View) -> list[tuple[int, str]]:
-    """The changes that should be applied by themselves and could be now: number, by whom."""
-    found = []
-    for row in every_open(view):
-        late = row.apply_at is not None and view.clock_now < row.apply_at
-        if row.armed_by is None or late or row.expires_at <= view.clock_now:
-            continue
-        if describe(view, row).state == "ready":
-            found.append((row.number, row.armed_by))
-    return found
+    row = found_change(work, number)
+    ended = work.tx.change_end(work.project.id, number) is not None
+    late = row.apply_at is not None and work.now < row.apply_at
+    if row.armed_by is None or ended or late:
+        return None
+    actor = people.actor_of(work.reader, work.project.id, row.armed_by, "schedule")
+    if actor is None:
+        return None
+    theirs = Work(work.tx, Caller(actor, work.project), work.clock_now)
+    return apply(theirs, number)
 
 
 def expire(work: Work) -> int:
@@ -417,79 +311,22 @@ def expire(work: Work) -> int:
     return len(over)
 
 
-def every_open(view: View) -> Iterator[ChangeRow]:
-    """All open changes, newest first."""
-    before: int | None = None
-    while rows := view.reader.changes(view.project.id, before, _STEP, only_open=True):
-        yield from rows
-        before = rows[-1].number
-
-
-def describe(view: View, row: ChangeRow) -> Change:
-    """A change as it stands now."""
-    places = places_of(view, row)
-    detail = detail_of(view, targets_of(places))
-    basis = basis_of(detail)
-    actor = view.actor
-    if row.armed_by is not None:
-        armed = people.actor_of(view.reader, view.project.id, row.armed_by, "schedule")
-        actor = armed or replace(actor, role=None, grants=())
-    backing = _backing(view, row, basis)
-    judged = [
-        judge_move(
-            view, place, target_from_plain(one["to"]), row.reason or row.title, backing, actor=actor
-        )
-        for place, one in places
-    ]
-    moves = tuple(
-        _told_move(view, place, one, each)
-        for (place, one), each in zip(places, judged, strict=True)
-    )
-    missing = [*_conflicts(places), *_obstacles(view, places)]
-    missing += [_missing(reason) for reason in reasons_of(judged)]
-    end = view.reader.change_end(view.project.id, row.number)
-    expired = end is None and row.expires_at <= view.clock_now
-    if end is not None:
-        state, missing = end.how, []
-    else:
-        state = "expired" if expired else "open" if missing else "ready"
-    return Change(
-        number=row.number,
-        title=row.title,
-        reason=row.reason,
-        state=state,  # type: ignore[arg-type]  # rows hold the states' names
-        by=row.author_name,
-        at=moment(row.created_at),
-        updated_at=moment(row.updated_at),
-        expires_at=moment(row.expires_at),
-        revision=row.revision,
-        basis=basis,
-        moves=moves,
-        labels=tuple(json.loads(row.labels)),
-        opinions=tuple(_opinions(view, row, places, detail, basis, backing, judged)),
-        checks=tuple(_all_checks(view, basis, places)),
-        comments=tuple(
-            Comment(one.seq, one.by_name, moment(one.at), one.body, one.answers)
-            for one in view.reader.comments(view.project.id, row.number)
-        ),
-        missing=tuple(missing),
-        armed_by="" if row.armed_by is None else people.who_of(view.reader, row.armed_by),
-        apply_at=None if row.apply_at is None else moment(row.apply_at),
-        ended_at=None if end is None else moment(end.at),
-        ended_by="" if end is None else end.by_name,
-        ended_note="" if end is None else end.note,
-        release=None if end is None else end.release,
-    )
-
-
 _REBASE = (
     "Look at what moved it, then rebase change {number}: it takes the alias as it is now, and "
     "what was approved is asked for again."
 )
 
 
-def _written(work: Work, wanted: Sequence[Wanted]) -> list[Written]:
-    """The moves as they are kept, each checked against the state as it is now."""
+def _armed(proposal: Proposal) -> bool:
+    """Whether it is to be applied by itself."""
+    return proposal.when_ready or proposal.apply_at is not None
+
+
+def _written(work: Work, wanted: Sequence[Wanted], *, armed: bool) -> list[Written]:
+    """The moves as they are kept, each checked against the state as it is now.
+
+    Whoever has them made by themselves must be one who may make them.
+    """
     if len(wanted) > releases.MAX_MOVES:
         raise Conflict(
             f"The change has {len(wanted)} moves.",
@@ -501,6 +338,8 @@ def _written(work: Work, wanted: Sequence[Wanted]) -> list[Written]:
     for one in wanted:
         place = place_of(work, one.kind, one.name, one.alias)
         work.require("propose", place.artifact.kind, place.artifact.name, place.alias)
+        if armed:
+            work.require("move", place.artifact.kind, place.artifact.name, place.alias)
         to = one.to if one.source is None else releases.version_meant(work, one.source)
         orders.append((releases.point_of(work, place, to), Order(to)))
         made: Written = {
@@ -559,7 +398,7 @@ def _checked(work: Work, proposal: Proposal) -> dict[str, Any]:
         "reason": check_reason(proposal.reason),
         "labels": [check_text(one, field="labels") for one in labels],
         "expires_at": expires_at,
-        "armed": proposal.when_ready or proposal.apply_at is not None,
+        "armed": _armed(proposal),
         "apply_at": proposal.apply_at,
     }
 
@@ -627,13 +466,38 @@ def _may_end(work: Work, row: ChangeRow) -> None:
         work.require("move", place.artifact.kind, place.artifact.name, place.alias)
 
 
-def _check_not_own(work: Work, row: ChangeRow, places: Places) -> None:
-    """Refuse the approval of what one has made, where a policy wants somebody else's."""
-    backing = _backing(work, row, "", (Voice(work.actor, "approved", work.now),))
+def _check_may_say(work: Work, places: Places) -> None:
+    """Whether the caller may say something: by role, or because a policy means them."""
+    policies = policies_of(work)
+    for place, _ in places:
+        artifact = place.artifact
+        policy, _ = governing(policies, artifact.kind, artifact.name, place.alias)
+        verdict = may(work.actor, "approve", artifact.kind, artifact.name, place.alias)
+        if policy is not None:
+            owners = frozenset(work.tx.owners(artifact.id))
+            if policy.approvers.includes(work.actor, artifact.kind, artifact.name, owners):
+                left = [one for one in verdict.reasons if one.code != "role_too_low"]
+                verdict = Verdict(tuple(left))
+        verdict.enforce()
+
+
+def _check_could_count(work: Work, row: ChangeRow, places: Places) -> None:
+    """Refuse an approval that could not count: of one's own work, or by a program."""
+    backing = backing_of(work, row, "", (Voice(work.actor, "approved", work.now),))
     for place, one in places:
         to = target_from_plain(one["to"])
         judged = judge_move(work, place, to, row.reason, backing)
-        if judged.policy is None or judged.policy.self_approval:
+        if judged.policy is None:
+            continue
+        named = work.actor.name in judged.policy.approvers.people
+        if judged.policy.approvals and work.actor.is_service and not named:
+            raise Refused(
+                f"{work.actor.name!r} is a service, and the policy {judged.policy.name!r} does not "
+                "name it as an approver.",
+                code="services_do_not_approve",
+                hint="Approve as a person, or name the service in the policy's approvers.",
+            )
+        if judged.policy.self_approval:
             continue
         if judged.policy.approvals and work.actor.id in judged.authors:
             raise Refused(
@@ -642,139 +506,6 @@ def _check_not_own(work: Work, row: ChangeRow, places: Places) -> None:
                 code="self_approval",
                 hint="Ask somebody else; another key of the same person is the same person.",
             )
-
-
-def _backing(
-    view: View,
-    row: ChangeRow,
-    basis: str,
-    voices: tuple[Voice, ...] | None = None,
-    *,
-    glass: bool = False,
-) -> Backing:
-    return Backing(
-        change=row.number,
-        basis=basis,
-        voices=voices_on(view, row.number, basis) if voices is None else voices,
-        authors=frozenset({row.author, *json.loads(row.editors)}),
-        glass=glass,
-    )
-
-
-def _conflict(place: Place, one: Written) -> str:
-    """What happened to an alias since the change was written; empty if nothing did."""
-    if place.revision == one["revision"]:
-        return ""
-    row = place.row
-    assert row is not None, "an alias whose revision has grown is there"
-    return (
-        f"{place.artifact.name}@{place.alias} was moved by {row.moved_by} in release "
-        f"{row.release} ({row.reason or 'no reason given'}) and points to "
-        f"{row.target or 'nothing'} now."
-    )
-
-
-def _conflicts(places: Places) -> list[Missing]:
-    return [
-        Missing("change_conflict", told, "Rebase the change, and have it approved again.")
-        for place, one in places
-        if (told := _conflict(place, one))
-    ]
-
-
-def _obstacles(view: View, places: Places) -> list[Missing]:
-    """What stands against the moves whatever a policy says: archived, content removed…"""
-    orders = []
-    for place, one in places:
-        to = target_from_plain(one["to"])
-        orders.append((releases.point_of(view, place, to), Order(to)))
-    try:
-        plan_release(orders)
-    except PointsmanError as error:
-        found = error.reasons or (Reason(error.code, error.message, error.hint),)
-        return [_missing(one) for one in found]
-    return []
-
-
-def _missing(reason: Reason) -> Missing:
-    return Missing(reason.code, reason.message, reason.hint)
-
-
-def _told_move(view: View, place: Place, one: Written, judged: Judged) -> ProposedMove:
-    to = target_from_plain(one["to"])
-    artifact = place.artifact
-    return ProposedMove(
-        kind=artifact.kind,
-        name=artifact.name,
-        alias=place.alias,
-        to=to,
-        current=place.target,
-        revision=place.revision,
-        digests=tuple(digests_of(view, artifact.id, to)),
-        replaced=tuple(digests_of(view, artifact.id, place.target)),
-        affects=tuple(live_includers(view, artifact.id, place.alias)),
-        conflict=_conflict(place, one),
-        policy="" if judged.policy is None else judged.policy.name,
-        missing=tuple(_missing(reason) for reason in judged.verdict.reasons),
-    )
-
-
-def _opinions(
-    view: View,
-    row: ChangeRow,
-    places: Places,
-    detail: list[dict[str, Any]],
-    basis: str,
-    backing: Backing,
-    judged: Sequence[Judged],
-) -> Iterator[Opinion]:
-    """What was said, and whether it counts; stale ones say what has changed since."""
-    discounted: dict[str, str] = {}
-    for each, (place, _) in zip(judged, places, strict=True):
-        if each.policy is None:
-            continue
-        case = Case(
-            actor=view.actor,
-            kind=place.artifact.kind,
-            artifact=place.artifact.name,
-            alias=place.alias,
-            reason="",
-            now=view.clock_now,
-            owners=frozenset(view.reader.owners(place.artifact.id)),
-            authors=each.authors,
-            voices=backing.voices,
-        )
-        for voice, why in counted(each.policy, case)[1]:
-            discounted.setdefault(voice.actor.id, why)
-    present = {voice.actor.id for voice in backing.voices}
-    for one in view.reader.voices(view.project.id, row.number):
-        why = ""
-        if one.standing == "taken back":
-            why = "was taken back"
-        elif one.basis != basis:
-            told = differences(json.loads(one.detail), detail)
-            why = "; ".join(told) or "the change is another since"
-        elif one.subject not in present:
-            why = "is not one who may say something here any more"
-        elif one.standing == "approved":
-            why = discounted.get(one.subject, "")
-        yield Opinion(
-            by=one.by_name,
-            said=one.standing,  # type: ignore[arg-type]  # rows hold the words themselves
-            at=moment(one.at),
-            note=one.note,
-            counts=not why,
-            why=why,
-        )
-
-
-def _all_checks(view: View, basis: str, places: Places) -> Iterable[Any]:
-    digests = [basis]
-    for place, one in places:
-        digests += digests_of(view, place.artifact.id, target_from_plain(one["to"]))
-    for digest in dict.fromkeys(digests):
-        for row in view.reader.check_reports(view.project.id, digest):
-            yield told_check(row)
 
 
 def _json(value: object) -> str:

@@ -216,7 +216,7 @@ class Keeper:
         newest = view.reader.checkpoints(view.project.id, None, 1)
         if not newest:
             return True
-        grown = view.reader.head(view.project.id).seq > newest[0].seq
+        grown = view.reader.head(view.project.id).seq != newest[0].seq
         return grown and self._app.clock() - newest[0].at >= self._every * 1_000_000
 
     def _make_if_due(self, work: Work) -> None:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pointsman.app.application import View, Work
 from pointsman.app.basis import basis_of_change
+from pointsman.app.closure import seal_of
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.canonical import check_text
 from pointsman.core.changes import CheckResult, CheckState
@@ -32,12 +33,36 @@ class Report:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
-def report(work: Work, given: Report) -> CheckResult:
+def report_about(work: Work, about: Mapping[str, Any], **given: Any) -> CheckResult:
+    """Report a check on exactly one of `digest`, `selector` (a version) and `change`.
+
+    A version stands for all that it is made of now, a change for its basis. Raises `Refused`
+    without the verb `report` there, and `InvalidInput`.
+    """
+    named = {name: value for name, value in about.items() if value}
+    if "selector" not in named:
+        work.require_all("report")
+    if len(named) != 1:
+        raise InvalidInput(
+            "A check is about exactly one of digest, selector and change.",
+            code="invalid_subject",
+            hint='For example {"selector": "support/reply:7"}.',
+            field="digest",
+        )
+    digest = named.get("digest", "")
+    if "selector" in named:
+        digest = _digest_of(work, parse_selector(named["selector"]))
+    elif "change" in named:
+        digest = basis_of_change(work, named["change"])
+    return _report(work, Report(digest=digest, **given))
+
+
+def _report(work: Work, given: Report) -> CheckResult:
     """Put a check's state on record; the last report of a name on a digest counts.
 
-    Raises `Refused` without the verb `report`, `InvalidInput` for what is not a report.
+    Callers have asked whether the caller may report on it (see `report_about`). Raises
+    `InvalidInput` for what is not a report.
     """
-    work.require_all("report")
     if len(given.digest) != 64 or not set(given.digest) <= set("0123456789abcdef"):
         raise InvalidInput(
             "A check is about a digest of 64 hexadecimal digits.",
@@ -93,24 +118,6 @@ def report(work: Work, given: Report) -> CheckResult:
     return told_check(row)
 
 
-def report_about(work: Work, about: Mapping[str, Any], **given: Any) -> CheckResult:
-    """`report` on exactly one of `digest`, `selector` (a version) and `change` (its basis)."""
-    named = {name: value for name, value in about.items() if value}
-    if len(named) != 1:
-        raise InvalidInput(
-            "A check is about exactly one of digest, selector and change.",
-            code="invalid_subject",
-            hint='For example {"selector": "support/reply:7"}.',
-            field="digest",
-        )
-    digest = named.get("digest", "")
-    if "selector" in named:
-        digest = _digest_of(work, parse_selector(named["selector"]))
-    elif "change" in named:
-        digest = basis_of_change(work, named["change"])
-    return report(work, Report(digest=digest, **given))
-
-
 def _digest_of(work: Work, selector: Selector) -> str:
     if selector.version is None:
         raise InvalidInput(
@@ -119,16 +126,16 @@ def _digest_of(work: Work, selector: Selector) -> str:
             hint="An alias may move while the check runs: write name:7.",
             field="selector",
         )
+    work.require("report", selector.kind, selector.name)
     artifact = work.artifact(selector.kind, selector.name)
-    row = work.tx.version(artifact.id, selector.version)
-    if row is None:
+    if work.tx.version(artifact.id, selector.version) is None:
         raise NotFound(
             f"There is no {selector}.",
             code="version_not_found",
             hint="List its versions to see which there are.",
             field="selector",
         )
-    return row.digest
+    return seal_of(work, artifact.id, selector.version)
 
 
 def checks_on(view: View, digest: str) -> tuple[CheckResult, ...]:

@@ -81,6 +81,7 @@ def _apply_home(told: Told, line: Line, fact: dict[str, Any]) -> None:
         apply(told, line, fact)
     elif line.type == "person.joined":
         told[f"{PERSON}{fact['person']}"] = [fact["email"], fact["name"], line.at, None]
+        _take_identity(told, fact)
     elif line.type in ("person.changed", "person.deactivated", "person.reactivated"):
         person = told[f"{PERSON}{fact['person']}"]
         assert isinstance(person, list), "people are told as lists"
@@ -88,6 +89,7 @@ def _apply_home(told: Told, line: Line, fact: dict[str, Any]) -> None:
             person[3] = line.at if line.type == "person.deactivated" else None
         elif fact["field"] == "name":
             person[1] = fact["name"]
+        _take_identity(told, fact)
     elif line.type == "group.joined":
         told[f"{PERSON}{fact['person']} in the group {fact['group']}"] = True
     elif line.type == "group.left":
@@ -108,6 +110,11 @@ def _apply_home(told: Told, line: Line, fact: dict[str, Any]) -> None:
         invitation[-2 if line.type == "person.accepted" else -1] = line.at
 
 
+def _take_identity(told: Told, fact: dict[str, Any]) -> None:
+    if "issuer" in fact:
+        told[f"the account {fact['subject']} at {fact['issuer']}"] = fact["person"]
+
+
 def _stored_home(reader: Reader) -> Told:
     found: Told = {
         f"{PERSON}{row.id}": [row.email, row.name, row.created_at, row.deactivated_at]
@@ -115,6 +122,8 @@ def _stored_home(reader: Reader) -> Told:
     }
     for group, person_id in reader.memberships():
         found[f"{PERSON}{person_id} in the group {group}"] = True
+    for one in reader.identities():
+        found[f"the account {one.subject} at {one.issuer}"] = one.person_id
     for project in reader.projects():
         for row in reader.invitations(project.id):
             found[f"invitation {row.id}"] = [

@@ -64,6 +64,12 @@ def review_broken_glass(work: Work, release: int, note: str) -> BrokenGlass:
             code="reviewed_already",
             hint="Nothing is left to do.",
         )
+    if work.actor.is_service:
+        raise Refused(
+            f"{work.actor.name!r} is a service: a person has to look at broken glass.",
+            code="services_do_not_review",
+            hint="Review it with a key or session of your own.",
+        )
     if row.subject == work.actor.id:
         raise Refused(
             f"{row.by_name} broke the glass and can't be the one to review it.",

@@ -7,20 +7,23 @@ what happens. The judgement itself is `core.policy`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pointsman.app import people
 from pointsman.app.application import View
+from pointsman.app.closure import closure_of, seal_of
 from pointsman.app.policies import asks_for_owners, policies_of
 from pointsman.app.ports import AliasRow, ArtifactRow
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.access import Actor, Verdict, may
 from pointsman.core.changes import CheckState
 from pointsman.core.policy import (
+    FORGIVABLE,
     Case,
     Policy,
     Voice,
+    Who,
     broken_glass,
     counted,
     governing,
@@ -86,6 +89,8 @@ class Judged:
     approvals: tuple[Voice, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     authors: frozenset[str] = frozenset()
+    free: bool = False
+    """Whether it needed less than the policy asks for, as it goes back."""
 
 
 def judge_move(
@@ -114,19 +119,27 @@ def judge_move(
         reason=reason,
         now=view.clock_now if now is None else now,
         owners=frozenset(view.reader.owners(artifact.id)) if asks_for_owners(policy) else _NOBODY,
-        authors=_authors(view, artifact, to, backing) if backing.voices else _NOBODY,
+        authors=_authors(view, place, to, backing) if backing.voices else _NOBODY,
         last_moved_at=place.row.moved_at if place.row else None,
-        rollback=policy.demanding and _is_rollback(view, place, to, backing),
+        loose=tuple(_loose(view, policy, artifact, to)),
         voices=backing.voices,
         checks={name: report.state for name, report in reports.items()},  # type: ignore[misc]
     )
+    found = verdict(policy, case)
+    waived = any(reason.code in FORGIVABLE for reason in found.reasons)
+    if waived and policy.rollback == "free" and _is_rollback(view, place, to):
+        case = replace(case, rollback=True)
+        found = verdict(policy, case)
+    passed: tuple[Reason, ...] = ()
+    stands_in = policy.movers
     if backing.glass:
         found, passed = broken_glass(policy, case)
-        # The glass stands for the right to move as well, where the policy lets one bypass it.
-        if passed and policy.bypass.includes(actor, case.kind, case.artifact, case.owners):
-            right = Verdict(tuple(one for one in right.reasons if one.code != "role_too_low"))
-    else:
-        found, passed = verdict(policy, case), ()
+        stands_in = policy.bypass if passed else policy.movers
+    if not actor.is_service and stands_in.includes(actor, case.kind, case.artifact, case.owners):
+        # Whom the policy means needs no role besides; a key's scope still binds them.
+        right = _without_role(right)
+    if any(reason.code == "not_a_mover" for reason in found.reasons):
+        right = _without_role(right)  # it says the same, by the policy
     approvals, _ = counted(policy, case)
     return Judged(
         policy,
@@ -136,6 +149,7 @@ def judge_move(
         tuple(approvals),
         tuple(reports.values()),
         case.authors,
+        case.rollback,
     )
 
 
@@ -159,59 +173,106 @@ def digests_of(view: View, artifact_id: int, to: Target | None) -> list[str]:
     return [row.digest for row in rows if row is not None]
 
 
-def _authors(
-    view: View, artifact: ArtifactRow, to: Target | None, backing: Backing
-) -> frozenset[str]:
-    published = {
-        publisher
-        for number in (to.versions if to else ())
-        if (publisher := view.reader.publisher(artifact.id, number)) is not None
-    }
-    return backing.authors | published
+def _without_role(right: Verdict) -> Verdict:
+    return Verdict(tuple(one for one in right.reasons if one.code != "role_too_low"))
+
+
+def _authors(view: View, place: Place, to: Target | None, backing: Backing) -> frozenset[str]:
+    """Who wrote the change, the versions it moves to, and what these newly are made of."""
+    made = {(place.artifact.id, number) for number in (to.versions if to else ())}
+    made |= closure_of(view, place.artifact.id, to).members
+    made -= closure_of(view, place.artifact.id, place.target).members
+    published = {view.reader.publisher(*one) for one in made}
+    return backing.authors | {one for one in published if one is not None}
+
+
+def _loose(view: View, policy: Policy, artifact: ArtifactRow, to: Target | None) -> Iterator[str]:
+    """What the target includes in a way that others may change without as much being asked."""
+    if not (policy.approvals or policy.checks):
+        return
+    for row in closure_of(view, artifact.id, to).included:
+        if row.target_version is not None:
+            continue
+        child = view.reader.artifact_by_id(row.target_id)
+        watched: Policy | None = None
+        if child is not None and row.target_alias is not None:
+            watched, _ = governing(policies_of(view), child.kind, child.name, row.target_alias)
+        if (
+            watched is None
+            or watched.approvals < policy.approvals
+            or not set(policy.checks) <= set(watched.checks)
+        ):
+            yield row.selector
 
 
 def _reports(
     view: View, policy: Policy, artifact: ArtifactRow, to: Target | None, basis: str
 ) -> dict[str, CheckRow]:
-    """The report that decides each required check: for the change, or else for its versions.
+    """The report that decides each required check: for the change or for its versions.
 
-    Where the target is a split, every version needs it, and the worst decides.
+    The later of both counts. Where the target is a split, every version needs one, and the
+    worst decides.
     """
-    digests = digests_of(view, artifact.id, to)
-    whole = {row.name: row for row in _of(view, basis)} if basis else {}
-    each = [{row.name: row for row in _of(view, digest)} for digest in digests]
+    numbers = to.versions if to else ()
+    whole = _of(view, policy, basis) if basis else {}
+    each = [_of(view, policy, seal_of(view, artifact.id, number)) for number in numbers]
     found: dict[str, CheckRow] = {}
     for name in policy.checks:
-        if name in whole:
-            found[name] = whole[name]
-        elif each and all(name in rows for rows in each):
-            found[name] = max(
-                (rows[name] for rows in each),
-                key=lambda row: _WORST[row.state],  # type: ignore[index]
-            )
+        reports = [whole[name]] if name in whole else []
+        if each and all(name in rows for rows in each):
+            reports.append(max((rows[name] for rows in each), key=_badness))
+        if reports:
+            found[name] = max(reports, key=lambda row: row.at)
     return found
 
 
-def _of(view: View, digest: str) -> Iterable[CheckRow]:
-    return view.reader.check_reports(view.project.id, digest)
+def _badness(row: CheckRow) -> int:
+    return _WORST[row.state]  # type: ignore[index]  # rows hold the states themselves
 
 
-def _is_rollback(view: View, place: Place, to: Target | None, backing: Backing) -> bool:
-    """Whether this goes back to what was live there before."""
-    if backing.undoes is not None:
-        return True
+def _of(view: View, policy: Policy, digest: str) -> dict[str, CheckRow]:
+    """The reports on a digest that the policy takes, by the check's name."""
+    rows = view.reader.check_reports(view.project.id, digest)
+    if policy.reporters != Who():
+        rows = [row for row in rows if _takes(view, policy, row)]
+    return {row.name: row for row in rows}
+
+
+def _takes(view: View, policy: Policy, row: CheckRow) -> bool:
+    reporter = people.actor_of(view.reader, view.project.id, row.subject, "check")
+    return reporter is not None and policy.reporters.includes(reporter, "", "", _NOBODY)
+
+
+def _is_rollback(view: View, place: Place, to: Target | None) -> bool:
+    """Whether this goes back to what was live there before, and was all right.
+
+    A target whose release was rolled back is not gone back to but tried again, and one that
+    came there through broken glass counts once somebody has looked at it.
+    """
     if to is None or place.row is None:
         return False
+    undone: set[int] = set()
     before: int | None = None
     for _ in range(_LOOKED_AT // _STEP):
         lines = view.reader.alias_lines(place.artifact.id, place.alias, before, _STEP)
         for line in lines:
-            if target_from_plain(json.loads(line.data)["to"]) == to:
+            fact = json.loads(line.data)
+            if "undoes" in fact:
+                # It put something back; what that stands for is told by what put it there.
+                undone.add(fact["undoes"])
+                continue
+            there = target_from_plain(fact["to"]) == to and fact["release"] not in undone
+            if there and ("glass" not in fact or _reviewed(view, fact["release"])):
                 return True
         if len(lines) < _STEP:
             return False
         before = lines[-1].seq
     return False
+
+
+def _reviewed(view: View, release: int) -> bool:
+    row = view.reader.one_broken_glass(view.project.id, release)
+    return row is not None and row.reviewed_at is not None
 
 
 def reasons_of(judged: Sequence[Judged]) -> tuple[Reason, ...]:

@@ -305,6 +305,11 @@ def _require_no_wider(work: Work, wanted: Wanted, owner: str | None) -> None:
         against.append(f"artifacts beyond {scope.artifacts}")
     if scope.aliases not in (ANY, wanted.aliases):
         against.append(f"aliases beyond {scope.aliases}")
+    ends = wanted.expires_at
+    outlasts = actor.until is not None and (ends is None or ends > actor.until)
+    if outlasts and (actor.is_service or owner == actor.id):
+        # A person may make a lasting key for a program, but not prolong their own.
+        against.append("longer than the key that you use lasts")
     if against:
         reasons = tuple(
             Reason("key_too_wide", f"The key would be for {one}.", "Ask for less.")

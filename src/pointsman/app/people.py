@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pointsman.app.application import View
 from pointsman.app.ports import KeyRow, Reader
@@ -92,13 +93,14 @@ def key_actor(reader: Reader, project_id: int, key: KeyRow, via: str) -> Actor |
     if key.owner is None:
         if key.project_id != project_id and not key.everywhere:
             return None
-        return Actor(f"key:{key.id}", key.name, role, via, scope=scope)
+        return Actor(f"key:{key.id}", key.name, role, via, scope=scope, until=key.expires_at)
     if key.project_id != project_id and scope is not None:
         return None  # its patterns were meant for the names of its own project
     person = reader.person(int(key.owner.removeprefix(PERSON)))
     if person is None or person.deactivated_at is not None:
         return None
-    return person_actor(reader, project_id, person, via, role, scope)
+    actor = person_actor(reader, project_id, person, via, role, scope)
+    return replace(actor, until=key.expires_at)
 
 
 def scope_of(key: KeyRow) -> Scope | None:

@@ -23,13 +23,13 @@ MAX_POLICIES = 200
 
 def policies_of(view: View) -> list[Policy]:
     """The policies in force, the built-in one included unless it was replaced."""
-    rows = view.reader.policies(view.project.id)
-    if not rows:
-        return _BUILT_IN
-    found = [_read(row.body) for row in rows if row.body is not None]
-    if all(one.name != PRODUCTION.name for one in found):
-        found.append(PRODUCTION)
-    return found
+    if view.policies is None:
+        rows = view.reader.policies(view.project.id)
+        found = [_read(row.body) for row in rows if row.body is not None]
+        if all(one.name != PRODUCTION.name for one in found):
+            found.append(PRODUCTION)
+        view.policies = found
+    return view.policies
 
 
 def list_policies(view: View) -> tuple[PolicyInForce, ...]:
@@ -78,6 +78,7 @@ def set_policy(
     line = work.record("policy.set", fact)
     made = PolicyRow(policy.name, body, (row.revision if row else 0) + 1, line.at, work.actor.name)
     work.tx.put_policy(work.project.id, made)
+    work.policies = None
     return _told(policy, made)
 
 
@@ -95,6 +96,7 @@ def delete_policy(work: Work, name: str, *, reason: str = "") -> None:
     work.tx.put_policy(
         work.project.id, PolicyRow(name, None, row.revision + 1, line.at, work.actor.name)
     )
+    work.policies = None
 
 
 def asks_for_owners(policy: Policy) -> bool:
@@ -177,6 +179,3 @@ def _no_policy(name: str) -> NotFound:
     return NotFound(
         f"There is no policy {name!r}.", code="policy_not_found", hint="List them.", field="name"
     )
-
-
-_BUILT_IN = [PRODUCTION]

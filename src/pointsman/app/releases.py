@@ -184,7 +184,7 @@ def carry_out(
 ) -> Release | None:
     """Judge, plan and make the moves. Everything that moves an alias ends up here."""
     reason = check_reason(reason, field="reason")
-    if not backing.glass:
+    if not backing.glass and backing.change is None:
         _check_rights(work, [place for place, _ in orders])
     known: _Known = {}
     points = [point_of(work, place, order.to, known) for place, order in orders]
@@ -416,8 +416,13 @@ def _evidence(circumstances: _Circumstances) -> dict[str, object]:
         ]
     if judged.checks:
         fact["checks"] = [
-            {"name": row.name, "digest": row.digest, "state": row.state} for row in judged.checks
+            {"name": row.name, "digest": row.digest, "state": row.state, "by": row.by_name}
+            for row in judged.checks
         ]
+    if judged.policy is not None:
+        fact["policy"] = judged.policy.name
+    if judged.free:
+        fact["free"] = "back to what was live before"
     if judged.passed:
         fact["glass"] = [reason.code for reason in judged.passed]
     return fact

@@ -38,8 +38,6 @@ def search(
     )
     found, last = _matching(view, wanted, after, limit)
     more = None if last is None else place.write(*_position(query, last))
-    if view.actor.narrow:
-        found = [row for row in found if may(view.actor, "read", row.kind, row.name).allowed]
     return Page(artifacts_of(view, found), more)
 
 
@@ -47,6 +45,8 @@ def _matching(
     view: View, query: Query, after: tuple[str | int, ...] | None, limit: int
 ) -> tuple[list[ArtifactRow], ArtifactRow | None]:
     """Up to `limit` matches, and the row after which to go on (None at the end)."""
+    if view.actor.narrow:
+        return _readable(view, query, after, limit)
     if not query.text:
         rows = view.reader.search(view.project.id, query, after, limit + 1)
         return rows[:limit], rows[limit - 1] if len(rows) > limit else None
@@ -62,6 +62,29 @@ def _matching(
                 found.append(row)
             if len(found) == limit or looked_at == _LOOKED_AT:
                 return found, row
+        if len(rows) < _STEP:
+            return found, None
+        after = _position(query, rows[-1])
+
+
+def _readable(
+    view: View, query: Query, after: tuple[str | int, ...] | None, limit: int
+) -> tuple[list[ArtifactRow], ArtifactRow | None]:
+    """`_matching` for who may read a part only: nothing is told of the rest, not even by where
+    a page ends, which is always at something found.
+    """
+    needle = query.text.casefold()
+    found: list[ArtifactRow] = []
+    while True:
+        rows = view.reader.search(view.project.id, query, after, _STEP)
+        for row in rows:
+            if not may(view.actor, "read", row.kind, row.name).allowed:
+                continue
+            body = view.reader.content(row.id, row.newest) if needle else None
+            if not needle or (body is not None and _says(json.loads(body), needle)):
+                if len(found) == limit:
+                    return found, found[-1]
+                found.append(row)
         if len(rows) < _STEP:
             return found, None
         after = _position(query, rows[-1])

@@ -46,11 +46,29 @@ from pointsman.errors import (
 DAY = 24 * 3600 * 1_000_000
 SESSION_LASTS = 7 * DAY
 INVITATION_LASTS = 7 * DAY
+INVITATION_MOST = 30 * DAY
 NOBODY = Actor("nobody", "nobody", None, "api")
 """Who sends a request that needs no key."""
 
-_FORM = re.compile(r"(ps|pi)_([a-z2-7]{10})_([A-Za-z0-9_-]{43})")
+_FORM = re.compile(r"(ps|pi|pr|pc)_([a-z2-7]{10})_([A-Za-z0-9_-]{43})")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def new_token(prefix: str) -> tuple[str, str]:
+    """A public id, and a token with a secret that begins with the prefix and the id."""
+    identity = "".join(secrets.choice(_LETTERS) for _ in range(10))
+    return identity, f"{prefix}_{identity}_{secrets.token_urlsafe(32)}"
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def id_in(token: str, prefix: str) -> str | None:
+    """The public id in a token of this prefix; None if it isn't one."""
+    form = _FORM.fullmatch(token)
+    return form[2] if form and form[1] == prefix else None
 
 
 # Sessions
@@ -71,7 +89,7 @@ def sign_in(app: Application, email: str, password: str, address: str = "") -> S
 
 def open_session(app: Application, person: PersonRow) -> SignedIn:
     """Open a session for a person who has proved to be that."""
-    identity, token = _token("ps")
+    identity, token = new_token("ps")
     home = installation(app)
     actor = Actor(f"{PERSON}{person.id}", person.name, None, "api", email=person.email)
 
@@ -83,7 +101,7 @@ def open_session(app: Application, person: PersonRow) -> SignedIn:
             raise _wrong()  # it was changed while it was being checked
         line = work.record("session.opened", {"person": row.id, "session": identity})
         ends = line.at + SESSION_LASTS
-        work.tx.add_session(SessionRow(identity, row.id, _hash(token), line.at, ends, None))
+        work.tx.add_session(SessionRow(identity, row.id, hash_of(token), line.at, ends, None))
         work.tx.forget_sessions(line.at - SESSION_LASTS)
         return SignedIn(person_told(row), token, moment(ends))
 
@@ -139,9 +157,9 @@ def authenticate(
     Without a project: the default one, or else the first in which the person has a role.
     Raises `Unauthenticated`, or `Refused` for a project that isn't the person's.
     """
-    form = _FORM.fullmatch(token)
-    row = reader.session(form[2]) if form and form[1] == "ps" else None
-    if row is None or not hmac.compare_digest(row.token_hash, _hash(token)):
+    identity = id_in(token, "ps")
+    row = None if identity is None else reader.session(identity)
+    if row is None or not hmac.compare_digest(row.token_hash, hash_of(token)):
         raise Unauthenticated(
             "The session is not known here.", code="unknown_session", hint="Sign in again."
         )
@@ -197,14 +215,14 @@ def invite(
     def add(work: Work) -> NewInvitation:
         require_manager(View(work.tx, caller))
         ends = work.now + INVITATION_LASTS if expires_at is None else expires_at
-        if ends <= work.now:
+        if not work.now < ends <= work.now + INVITATION_MOST:
             raise InvalidInput(
-                "The invitation would have expired already.",
+                "The invitation would have expired already, or last for more than 30 days.",
                 code="invalid_expiry",
                 hint="Give a time to come, or none for seven days.",
                 field="expires_at",
             )
-        identity, token = _token("pi")
+        identity, token = new_token("pi")
         fact = {
             "invitation": identity,
             "project": project.name,
@@ -217,7 +235,7 @@ def invite(
         line = work.record("person.invited", fact)
         row = InvitationRow(
             id=identity,
-            token_hash=_hash(token),
+            token_hash=hash_of(token),
             project_id=project.id,
             email=email,
             name=name,
@@ -392,9 +410,9 @@ def _settle(app: Application, row: InvitationRow, token: str, person: PersonRow)
 
 
 def _invited(reader: Reader, token: str, now: int) -> InvitationRow:
-    form = _FORM.fullmatch(token)
-    row = reader.invitation(form[2]) if form and form[1] == "pi" else None
-    if row is None or not hmac.compare_digest(row.token_hash, _hash(token)):
+    identity = id_in(token, "pi")
+    row = None if identity is None else reader.invitation(identity)
+    if row is None or not hmac.compare_digest(row.token_hash, hash_of(token)):
         raise NotFound(
             "The invitation is not known here.",
             code="unknown_invitation",
@@ -447,12 +465,3 @@ def _wrong() -> Unauthenticated:
         code="wrong_password",
         hint="Check both. Whoever was never here needs an invitation.",
     )
-
-
-def _token(prefix: str) -> tuple[str, str]:
-    identity = "".join(secrets.choice(_LETTERS) for _ in range(10))
-    return identity, f"{prefix}_{identity}_{secrets.token_urlsafe(32)}"
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

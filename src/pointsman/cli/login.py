@@ -1,4 +1,4 @@
-"""`pointsman login`: a key of one's own, for a password."""
+"""`pointsman login`: a key of one's own, for a password or by single sign-on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pointsman.cli.output import Output
 
 
 @click.command("login", short_help="Get a key of your own.")
-@click.argument("email")
+@click.argument("email", required=False)
+@click.option("--sso", is_flag=True, help="Sign in with a browser, at your company's provider.")
+@click.option("--no-browser", is_flag=True, help="With --sso: only print the address to open.")
 @click.option("--name", default="login", show_default=True, help="What to call the key.")
 @click.option("--role", type=click.Choice(ROLES), help="No more than this; else all that you may.")
 @click.option(
@@ -28,7 +30,9 @@ from pointsman.cli.output import Output
 def login_command(
     *,
     out: Output,
-    email: str,
+    email: str | None,
+    sso: bool,
+    no_browser: bool,
     name: str,
     role: str | None,
     expires: str,
@@ -38,18 +42,27 @@ def login_command(
 ) -> None:
     """Ask for your password and print a key of your own, which acts as you.
 
-    No file is written: put the key into POINTSMAN_API_KEY.
+    With --sso, a browser on this machine signs you in instead, if the server is set up for
+    that. No file is written: put the key into POINTSMAN_API_KEY.
 
     \b
-    Example:
+    Examples:
       export POINTSMAN_API_KEY=$(pointsman login ana@example.org)
+      export POINTSMAN_API_KEY=$(pointsman login --sso)
     """
+    if sso == bool(email):
+        raise click.UsageError("Give your e-mail address, or --sso.")
     ends = expiry(expires)
     url = url or os.environ.get("POINTSMAN_URL") or LOCAL
     project = project or os.environ.get("POINTSMAN_PROJECT", "")
-    password = ask_password(password_file)
-    with connect_to(url) as anybody:
-        token = anybody.sign_in(email, password).token
+    if email:
+        password = ask_password(password_file)
+        with connect_to(url) as anybody:
+            token = anybody.sign_in(email, password).token
+    else:
+        from pointsman.cli.sso import token_by_browser
+
+        token = token_by_browser(url, opens=not no_browser)
     with connect_to(url, token, project) as registry:
         try:
             chosen = role or _highest(registry)

@@ -137,6 +137,45 @@ def accept(
         out.line(f"Welcome, {person.name}. Get a key with: pointsman login {person.email}")
 
 
+@user_command.command("reset")
+@click.argument("email")
+@with_registry()
+def reset(*, registry: Registry, out: Output, email: str) -> None:
+    """Let somebody set a new password. The token is shown this once; send it to them.
+
+    It lasts a day and works once. For admins of the installation.
+    """
+    made = registry.reset_password(email)
+    if out.as_json:
+        out.data(made)
+    elif out.terminal:
+        out.line(f"For a new password of {made.person.email}, shown this once:")
+        out.line()
+        out.line(f"    pointsman user redeem {made.token}")
+        out.line()
+        out.line(f"It ends {exactly(made.expires_at)}.")
+    else:
+        click.echo(made.token)
+
+
+@user_command.command("redeem")
+@click.argument("token")
+@click.option(
+    "--password-file", type=click.File(), help="A file with the password; - reads it from stdin."
+)
+@click.option("--url", metavar="URL", help="The server. [env: POINTSMAN_URL]")
+@with_output
+def redeem(*, out: Output, token: str, password_file: IO[str] | None, url: str | None) -> None:
+    """Set a new password by a token that an admin made. All your sessions end."""
+    password = ask_password(password_file, new=True)
+    with connect_to(url or os.environ.get("POINTSMAN_URL") or LOCAL) as registry:
+        person = registry.redeem_reset(token, password)
+    if out.as_json:
+        out.data(person)
+    else:
+        out.line(f"{person.email} has a new password. Get a key with: pointsman login")
+
+
 @user_command.command("list")
 @with_registry()
 def list_users(*, registry: Registry, out: Output) -> None:

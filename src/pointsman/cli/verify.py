@@ -85,7 +85,12 @@ def verify_command(
       pointsman verify --url https://pointsman.example.org
       pointsman verify --state backups/2026-11-21
     """
-    checkpoints = [_checkpoint(path, keys) for path in _notes(notes)]
+    checkpoints = []
+    for path, own in _notes(notes):
+        if own or not keys or _is_of(path, keys):
+            checkpoints.append(_checkpoint(path, keys))
+        else:
+            out.note(f"Note: {path.name} is of another journal, and was left out.")
     diagnosis: Diagnosis | None = None
     kept = list(checkpoints)
     with ExitStack() as opened:
@@ -176,7 +181,17 @@ def _own(registry: Registry) -> Iterator[Checkpoint]:
             return
 
 
-def _notes(given: Sequence[str]) -> Iterator[Path]:
+def _is_of(path: Path, keys: Sequence[str]) -> bool:
+    """Whether a checkpoint found in a folder is of a journal that one of the keys is for."""
+    from pointsman.core.checkpoints import parse_verifier_key
+
+    with path.open("rb") as file:
+        origin = file.readline(1_000).strip().decode("utf-8", "replace")
+    return origin in {parse_verifier_key(key).name for key in keys}
+
+
+def _notes(given: Sequence[str]) -> Iterator[tuple[Path, bool]]:
+    """The files given, each with whether it was named itself or found in a folder."""
     for one in given:
         path = Path(one)
         if path.is_dir():
@@ -188,9 +203,9 @@ def _notes(given: Sequence[str]) -> Iterator[Path]:
                     hint="Their files end with .note.",
                     field="checkpoint",
                 )
-            yield from found
+            yield from ((path, False) for path in found)
         else:
-            yield path
+            yield path, True
 
 
 def _checkpoint(path: Path, keys: Sequence[str]) -> Checkpoint:

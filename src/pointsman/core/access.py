@@ -83,6 +83,13 @@ class Actor:
     groups: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     scope: Scope | None = None
+    until: int | None = None
+    """When the key that is used ends (microseconds); None if it doesn't."""
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is nobody in person: a key that somebody made for a program."""
+        return self.id.startswith("key:")
 
     def holds(self, role: Role, kind: str = "", artifact: str = "") -> bool:
         """Whether the actor has this role or a higher one there.
@@ -101,6 +108,8 @@ class Actor:
         """Whether the actor has this role or a higher one for every artifact."""
         if self.scope is not None and self.scope.artifacts != ANY:
             return False
+        if self.scope is not None and self.scope.aliases != ANY and role != "viewer":
+            return False  # what is done to the whole of a project concerns every alias
         return self.role is not None and ROLES.index(self.role) >= ROLES.index(role)
 
     @property
@@ -149,7 +158,7 @@ def refuse_narrow(actor: Actor, verb: Verb) -> Verdict:
         (
             Reason(
                 code="needs_whole_project",
-                message=f"{actor.name!r} sees a part of the project only, and this is about all.",
+                message=f"{actor.name!r} is for a part of the project only, and this is about all.",
                 hint="Ask about one artifact, or use a key for the whole project.",
             ),
         )
@@ -180,7 +189,9 @@ def _against(actor: Actor, verb: Verb, kind: str, artifact: str, alias: str) -> 
                 hint=f"Use a key whose verbs include {verb}.",
             )
         )
-    for what, pattern in ((artifact, scope.artifacts), (alias, scope.aliases)):
+    # To archive an artifact, for example, concerns all of its aliases.
+    concerned = alias or ("any other alias" if verb == "move" and artifact else "")
+    for what, pattern in ((artifact, scope.artifacts), (concerned, scope.aliases)):
         if what and not matches(pattern, what):
             found.append(
                 Reason(

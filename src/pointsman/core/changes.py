@@ -7,7 +7,7 @@ is written down in words with the approval, so that the difference can be told l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -156,20 +156,26 @@ class PolicyAnswer:
     reasons: tuple[Missing, ...] = ()
 
 
-def basis_of(detail: Sequence[Mapping[str, Any]]) -> str:
-    """The digest of exactly what a change would do; see `differences` for its parts."""
-    return digest(canonical_json([dict(one) for one in detail]))
+def basis_of(detail: Mapping[str, Any]) -> str:
+    """The digest of exactly what a change would do, and why; see `differences` for its parts."""
+    return digest(canonical_json(dict(detail)))
 
 
-def differences(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is different between the basis of an opinion and the present one, in sentences.
 
-    Each part has `place` (kind:name@alias), `to`, `digests`, `revision`, `current` and
-    `closure` (name → digest of all that the targets are made of).
+    Both have `title`, `reason` and `moves`; each of these `place` (kind:name@alias), `to`,
+    `digests`, `revision`, `current` and `closure` (name → digest of all that the targets are
+    made of).
     """
-    before = {one["place"]: one for one in then}
-    after = {one["place"]: one for one in now}
-    told = [f"{place} was taken out of the change" for place in before if place not in after]
+    before = {one["place"]: one for one in then["moves"]}
+    after = {one["place"]: one for one in now["moves"]}
+    told = [
+        f"the {what} is another: {now[what]!r}, not {then[what]!r}"
+        for what in ("title", "reason")
+        if then[what] != now[what]
+    ]
+    told += [f"{place} was taken out of the change" for place in before if place not in after]
     for place, new in after.items():
         old = before.get(place)
         if old is None:

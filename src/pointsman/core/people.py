@@ -107,6 +107,15 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class NewReset:
+    """Leave to set a password anew, with the only copy of its token there will ever be."""
+
+    person: Person
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A role for a part of a project."""
 

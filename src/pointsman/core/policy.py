@@ -96,6 +96,7 @@ class Freeze:
 class Policy:
     """The rules of the aliases and artifacts that its patterns mean.
 
+    `reporters` are those whose reports of checks count; nobody named means all who may report.
     Times are seconds. `approvals_expire` and `cool_down` 0 mean never and none;
     `rollback` says whether moving back to what was live before waits for approvals.
     """
@@ -109,6 +110,7 @@ class Policy:
     approvers: Who = Who(roles=("reviewer",))
     self_approval: bool = False
     checks: tuple[str, ...] = ()
+    reporters: Who = Who()
     reason: int = 0
     cool_down: int = 0
     freezes: tuple[Freeze, ...] = ()
@@ -155,7 +157,9 @@ class Case:
 
     `authors` are the ids of those who made what is moved: who published the versions, who
     proposed the change, who edited it last. `checks` tell the state of each check on exactly
-    the digests that would be live. `rollback` is whether the target was live there before.
+    the digests that would be live. `loose` are the selectors by which the target includes what
+    others may change without as much being asked. `rollback` is whether the target was live
+    there before.
     """
 
     actor: Actor
@@ -168,6 +172,7 @@ class Case:
     authors: frozenset[str] = frozenset()
     last_moved_at: int | None = None
     rollback: bool = False
+    loose: tuple[str, ...] = ()
     voices: Sequence[Voice] = ()
     checks: Mapping[str, CheckState] = field(default_factory=dict)
 
@@ -185,6 +190,7 @@ FORGIVABLE: Final = frozenset(
         "check_not_passed",
         "cooling_down",
         "frozen",
+        "loose_include",
     }
 )
 """What a broken glass lets pass."""
@@ -212,6 +218,7 @@ def verdict(policy: Policy | None, case: Case) -> Verdict:
     found = [*_mover(policy, case), *_reason(policy, case)]
     if not case.rollback or policy.rollback == "governed":
         found += [*_approvals(policy, case), *_checks(policy, case), *_moment(policy, case)]
+        found += _inclusions(policy, case)
     return Verdict(tuple(found))
 
 
@@ -253,6 +260,8 @@ def counted(policy: Policy, case: Case) -> tuple[list[Voice], list[tuple[Voice, 
         age = case.now - voice.at
         if not policy.self_approval and voice.actor.id in case.authors:
             bad.append((voice, "made what would be moved, or proposed or edited the change"))
+        elif voice.actor.is_service and voice.actor.name not in policy.approvers.people:
+            bad.append((voice, "is a service, which the policy does not name as an approver"))
         elif not policy.approvers.includes(voice.actor, case.kind, case.artifact, case.owners):
             bad.append((voice, f"is not one of those who approve: {policy.approvers}"))
         elif policy.approvals_expire and age > policy.approvals_expire * SECOND:
@@ -307,7 +316,7 @@ def _approvals(policy: Policy, case: Case) -> list[Reason]:
             "Talk to them; they can take the objection back.",
         )
         for voice in case.voices
-        if voice.standing == "objected" and policy.approvals
+        if voice.standing == "objected"
     ]
     return found
 
@@ -326,6 +335,18 @@ def _checks(policy: Policy, case: Case) -> list[Reason]:
             told = f"The check {name!r} {_STATES[state]}, and "
             found.append(Reason("check_not_passed", f"{told}{case.where} needs it.", hint))
     return found
+
+
+def _inclusions(policy: Policy, case: Case) -> list[Reason]:
+    return [
+        Reason(
+            "loose_include",
+            f"What would be {case.where} includes {selector}, which can be moved or published "
+            f"without what the policy {policy.name!r} asks for.",
+            "Include it pinned (name:7), or by an alias whose policy asks for as much.",
+        )
+        for selector in case.loose
+    ]
 
 
 def _moment(policy: Policy, case: Case) -> list[Reason]:

@@ -47,6 +47,7 @@ def read_policy(value: Any) -> Policy:
         approvers=_who(given, "approvers", plain.approvers),
         self_approval=_flag(given, "self_approval", plain.self_approval),
         checks=_list(given, "checks", _check_name),
+        reporters=_who(given, "reporters", plain.reporters),
         reason=_number(given, "reason", plain.reason, 1_000),
         cool_down=_number(given, "cool_down", plain.cool_down, MAX_SECONDS),
         freezes=_list(given, "freezes", _freeze),
@@ -99,7 +100,7 @@ def _role(text: Any, place: str) -> str:
 def _person(text: Any, place: str) -> str:
     if not isinstance(text, str) or not 1 <= len(text) <= 254 or not text.isprintable():
         raise _wrong(place, "must be the e-mail address or name of somebody")
-    return text
+    return text.lower() if "@" in text else text
 
 
 def _check_name(text: Any, place: str) -> str:

@@ -13,6 +13,7 @@ from pointsman.core.people import (
     Invitation,
     Me,
     NewInvitation,
+    NewReset,
     Person,
     Project,
     RoleGrant,
@@ -48,6 +49,16 @@ class PeopleTasks:
         reply = yield from _change("POST", "/sessions", {"email": email, "password": password})
         return from_plain(SignedIn, reply.body)
 
+    def finish_sign_on(self, code: str, verifier: str) -> Steps[SignedIn]:
+        """Open a session for the one-time code of a single sign-on.
+
+        Raises `NotFound` or `Gone` for the code, `Unauthenticated` if it was made for
+        somebody with another verifier.
+        """
+        body = {"code": code, "verifier": verifier}
+        reply = yield from _change("POST", "/sessions/code", body)
+        return from_plain(SignedIn, reply.body)
+
     def sign_out(self) -> Steps[None]:
         """End the session whose token this client uses. Raises `Conflict` if it is a key."""
         yield from _change("DELETE", "/sessions/current")
@@ -55,6 +66,23 @@ class PeopleTasks:
     def change_password(self, old: str, new: str) -> Steps[None]:
         """Set one's own password; all other sessions end."""
         yield from _change("PUT", "/me/password", {"old": old, "new": new})
+
+    def reset_password(self, email: str) -> Steps[NewReset]:
+        """Let a person set a new password by a token: for admins of the installation.
+
+        It lasts a day and works once. Raises `NotFound`, or `Conflict` for somebody deactivated.
+        """
+        reply = yield from _change("POST", _person(email) + "/reset", {})
+        return from_plain(NewReset, reply.body)
+
+    def redeem_reset(self, token: str, password: str) -> Steps[Person]:
+        """Set a new password by a token; all sessions of the person end.
+
+        Raises `NotFound` or `Gone` for the token, `InvalidInput` for the password.
+        """
+        body = {"token": token, "password": password}
+        reply = yield from _change("POST", "/sessions/reset", body)
+        return from_plain(Person, reply.body)
 
     def my_keys(self) -> Steps[tuple[Key, ...]]:
         """One's own keys. Raises `Conflict` if it is no person who asks."""

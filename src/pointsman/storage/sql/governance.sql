@@ -2,7 +2,7 @@
 
 -- name: policies
 SELECT name, body, revision, updated_at, updated_by FROM policy
-WHERE project_id = :project_id AND body IS NOT NULL ORDER BY name;
+WHERE project_id = :project_id AND body IS NOT NULL;
 
 -- name: every_policy
 SELECT name, body, revision, updated_at, updated_by FROM policy

@@ -15,8 +15,9 @@ from pointsman.app.table import Table
 from pointsman.app.tail import Tail
 from pointsman.core.access import may
 from pointsman.errors import InvalidInput, NotFound, PointsmanError
-from pointsman.wire.native import openapi, shapes
+from pointsman.wire.native import oidc, openapi, shapes
 from pointsman.wire.native.endpoint import (
+    NOBODY,
     Endpoint,
     QueryReader,
     Runner,
@@ -28,7 +29,7 @@ from pointsman.wire.native.endpoint import (
 from pointsman.wire.native.hot import PREFIX, Reads, Ready
 from pointsman.wire.native.metrics import Metrics
 from pointsman.wire.native.paths import Paths
-from pointsman.wire.native.route import Call
+from pointsman.wire.native.route import Call, Run
 from pointsman.wire.native.routes import ROUTES
 from pointsman.wire.native.watch import Hub
 
@@ -40,6 +41,7 @@ _MAX_PATH = 16_384
 _WATCH = b"/api/v1/watch"
 _resolve_query = QueryReader(shapes.ResolveQuery)
 _watch_query = QueryReader(shapes.WatchQuery)
+_login_query = QueryReader(oidc.LoginQuery)
 
 
 class NativeApi:
@@ -48,6 +50,7 @@ class NativeApi:
     def __init__(self, app: Application, tail: Tail, gate: Gate) -> None:
         self.app = app
         self.gate = gate
+        self._sign_on = oidc.SignOnPages(app)
         self.runner = Runner(app)
         with app.store.read() as reader:
             store, epoch = reader.meta("store") or "", reader.meta("epoch") or ""
@@ -146,6 +149,8 @@ class NativeApi:
         paths.add("GET", "/healthz", _healthy)
         paths.add("GET", "/readyz", self._ready)
         paths.add("GET", "/metrics", self._metrics)
+        paths.add("GET", "/auth/oidc/login", self._sign_on_begins)
+        paths.add("GET", "/auth/oidc/callback", self._sign_on_ends)
         return paths
 
     async def _openapi(self, request: Request) -> Response:
@@ -170,6 +175,26 @@ class NativeApi:
         except PointsmanError as error:
             return problem(request, error)
         return Response(self.metrics.text(), media_type=self.metrics.media_type)
+
+    async def _sign_on_begins(self, request: Request) -> Response:
+        def begin() -> Response:
+            return self._sign_on.begin(_login_query.read(request.scope["query_string"]))
+
+        return await self._sign_on_step(request, begin)
+
+    async def _sign_on_ends(self, request: Request) -> Response:
+        cookie = request.cookies.get(oidc.SIGN_IN_COOKIE, "")
+        answer = dict(request.query_params)
+        return await self._sign_on_step(request, lambda: self._sign_on.finish(answer, cookie))
+
+    async def _sign_on_step(self, request: Request, step: Callable[[], Response]) -> Response:
+        """A step of single sign-on, which asks the provider and so takes its time."""
+        try:
+            response: Response = await self.runner.run(NOBODY, Run(lambda *_: step()), None)
+        except PointsmanError as error:
+            plain = problem(request, error)
+            return oidc.told_as_page(request, error, plain.status_code) or plain
+        return response
 
 
 async def _healthy(request: Request) -> Response:

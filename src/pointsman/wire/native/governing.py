@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from pointsman.app import changes, checks, glass, policies
+from pointsman.app import changes, checks, glass, policies, reviewing
 from pointsman.app.requests import change_proposal
 from pointsman.core.changes import BrokenGlass, Change, CheckResult, PolicyAnswer, PolicyInForce
 from pointsman.core.diff import ContentDiff
@@ -187,7 +187,7 @@ def _test_policy(call: Call) -> Read:
     q: PolicyTestQuery = call.query
     selector, at = parse_selector(q.selector), micros_of(q.at)
     return Read(
-        lambda v: changes.ask_policy(
+        lambda v: reviewing.ask_policy(
             v, selector, who=q.who, at=at, version=q.version, reason=q.reason
         )
     )
@@ -196,7 +196,7 @@ def _test_policy(call: Call) -> Read:
 def _list_changes(call: Call) -> Read:
     q: ChangesQuery = call.query
     return Read(
-        lambda v: changes.listed(v, only_open=q.state == "open", limit=q.limit, cursor=q.cursor)
+        lambda v: reviewing.listed(v, only_open=q.state == "open", limit=q.limit, cursor=q.cursor)
     )
 
 
@@ -218,12 +218,12 @@ def _moves(body: ChangeBody) -> dict[str, Any]:
 
 def _show_change(call: Call) -> Read:
     number = _number(call)
-    return Read(lambda v: changes.show(v, number))
+    return Read(lambda v: reviewing.show(v, number))
 
 
 def _diff_change(call: Call) -> Read:
     number, move = _number(call), call.query.move
-    return Read(lambda v: changes.diff(v, number, move))
+    return Read(lambda v: reviewing.diff(v, number, move))
 
 
 def _rebase(call: Call) -> Write:
@@ -300,7 +300,7 @@ ROUTES: tuple[Route, ...] = (
           ContentDiff, query=MoveQuery),
     Route("POST", _C + "/rebase", "propose", "Take the aliases as they are now", _rebase, Change,
           body=shapes.Nothing),
-    Route("PUT", _C + "/opinion", "approve", "Approve a change, or object", _say, Change,
+    Route("PUT", _C + "/opinion", "propose", "Approve a change, or object", _say, Change,
           body=OpinionBody),
     Route("POST", _C + "/comments", "propose", "Comment on a change", _comment, Change,
           body=CommentBody),

@@ -16,7 +16,7 @@ from pointsman.core.diff import ContentDiff
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_KEY, MAX_VERSION
 from pointsman.core.vocabulary import NewKey
 from pointsman.core.webhooks import NewWebhook
-from pointsman.wire.native import people, shapes
+from pointsman.wire.native import oidc, people, shapes
 from pointsman.wire.native.route import Route
 from pointsman.wire.native.routes import RESOLVE, ROUTES
 
@@ -183,7 +183,7 @@ def _problems(schemas: dict[str, Any], *statuses: int) -> dict[str, Any]:
 def _successes(route: Route) -> list[str]:
     if route.path == "/versions":
         return ["200", "201"]
-    made = ("/keys", *people.MAKING)
+    made = ("/keys", *people.MAKING, *oidc.MAKING)
     return ["201"] if route.path in made and route.method == "POST" else ["200"]
 
 

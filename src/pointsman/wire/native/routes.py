@@ -43,7 +43,7 @@ from pointsman.core.vocabulary import (
     micros,
 )
 from pointsman.errors import InvalidInput
-from pointsman.wire.native import governing, people, record, shapes, webhooks
+from pointsman.wire.native import governing, oidc, people, record, shapes, webhooks
 from pointsman.wire.native.route import Call, Read, Route, Write, micros_of, whole
 
 
@@ -341,6 +341,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/keys/{id}", "admin", "Revoke a key", _revoke_key, Key),
     Route("GET", "/doctor", "admin", "Check every invariant", _doctor, Diagnosis),
     *people.ROUTES,
+    *oidc.ROUTES,
     *governing.ROUTES,
     *record.ROUTES,
     *webhooks.ROUTES,
