@@ -12,6 +12,7 @@ import pytest
 
 from changes import PROJECT, add, held, in_threads, point, record
 from pointsman.app.ports import Store, Transaction
+from pointsman.app.ports.governance import PolicyRow
 from pointsman.app.tail import Tail
 from pointsman.core.journal import Line, broken_links, genesis
 from pointsman.core.vocabulary import Target
@@ -304,3 +305,30 @@ def test_waiting_ends_when_the_store_closes(place: Place) -> None:
     store.close()
     waiting.join(20)
     assert answers == [False]
+
+
+def test_each_of_two_stores_sees_the_policies_that_the_other_wrote(
+    store: Store, other: Store
+) -> None:
+    def names(one: Store) -> list[str]:
+        return one.write(PROJECT, lambda tx: sorted(row.name for row in tx.policies(PROJECT)))
+
+    def put(tx: Transaction, name: str, body: str | None) -> None:
+        tx.put_policy(PROJECT, PolicyRow(name, body, 1, 1, "Ana"))
+
+    assert names(store) == names(other) == []
+    store.write(PROJECT, lambda tx: put(tx, "a", "{}"))
+    assert names(other) == names(store) == ["a"]
+    other.write(PROJECT, lambda tx: put(tx, "b", "{}"))
+    assert names(store) == ["a", "b"]
+    other.write(PROJECT, lambda tx: put(tx, "a", None))
+    assert names(store) == ["b"]
+
+    def fail(tx: Transaction) -> None:
+        put(tx, "c", "{}")
+        assert sorted(row.name for row in tx.policies(PROJECT)) == ["b", "c"]
+        raise LookupError("not this time")
+
+    with pytest.raises(LookupError):
+        store.write(PROJECT, fail)
+    assert names(store) == ["b"]

@@ -11,16 +11,32 @@ from pointsman.app.ports.governance import (
     PolicyRow,
     VoiceRow,
 )
-from pointsman.storage.statements import Statements, first_of
+from pointsman.storage.statements import Connected, Statements, first_of
 
 _LAST = 2**62
 
 
 class GovernanceRecords(Statements):
-    """Reads and writes of policies, changes and checks; see `app.ports.governance`."""
+    """Reads and writes of policies, changes and checks; see `app.ports.governance`.
+
+    The policies of a project are asked for with every move and seldom change, so they are
+    kept until one is written.
+    """
+
+    def __init__(self, connected: Connected) -> None:
+        super().__init__(connected)
+        self._policies: dict[int, list[PolicyRow]] = {}
+
+    def _forget_rows(self) -> None:
+        super()._forget_rows()
+        self._policies.clear()
 
     def policies(self, project_id: int) -> list[PolicyRow]:
-        return [PolicyRow(*row) for row in self._run("policies", project_id=project_id)]
+        kept = self._policies.get(project_id)
+        if kept is None:
+            rows = self._run("policies", project_id=project_id)
+            kept = self._policies[project_id] = [PolicyRow(*row) for row in rows]
+        return kept
 
     def every_policy(self, project_id: int) -> list[PolicyRow]:
         return [PolicyRow(*row) for row in self._run("every_policy", project_id=project_id)]
@@ -30,6 +46,7 @@ class GovernanceRecords(Statements):
 
     def put_policy(self, project_id: int, row: PolicyRow) -> None:
         self._run("put_policy", project_id=project_id, **row._asdict())
+        self._policies.pop(project_id, None)
 
     def change(self, project_id: int, number: int) -> ChangeRow | None:
         return first_of(ChangeRow, self._run("change", project_id=project_id, number=number))
