@@ -127,6 +127,10 @@ TRIED: dict[str, Callable[[Attempt], None]] = {
     "client.apply": lambda t: t.client(lambda c: c.apply(t.change, reason=WHY)),
     # The command line
     "promote": lambda t: t.command("promote", f"{t.name}:3", t.alias, "-m", WHY),
+    "promote, breaking the glass": lambda t: t.command(
+        "promote", f"{t.name}:3", t.alias, "-m", WHY, "--break-glass"
+    ),
+    "change apply": lambda t: t.command("change", "apply", t.change, "-m", WHY),
     "rollback": lambda t: t.command("rollback", t.at, "-m", WHY),
     "alias set": lambda t: t.command("alias", "set", t.at, "3", "-m", WHY),
     "alias delete": lambda t: t.command("alias", "delete", t.at, "-m", WHY),
@@ -187,6 +191,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pointsman.compose:rollback_release": ("embedded rollback_release",),
     "pointsman.compose:publish": ("embedded publish",),
     "pointsman.compose:publish_many": ("embedded publish_many",),
-    "pointsman.compose_governance:apply": ("embedded apply",),
+    "pointsman.embedded.governance:apply": ("embedded apply",),
 }
 """Where the one door can be reached from, outside of the use cases → the ways that try it."""

@@ -37,10 +37,6 @@ from pointsman.app.requests import (
     version_place,
     wish,
 )
-from pointsman.compose_governance import GovernanceWords
-from pointsman.compose_people import PeopleWords
-from pointsman.compose_record import RecordWords
-from pointsman.compose_webhooks import WebhookWords
 from pointsman.core.access import Actor
 from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.diff import ContentDiff
@@ -68,6 +64,10 @@ from pointsman.core.vocabulary import (
     Version,
     micros,
 )
+from pointsman.embedded.governance import GovernanceWords
+from pointsman.embedded.people import PeopleWords
+from pointsman.embedded.record import RecordWords
+from pointsman.embedded.webhooks import WebhookWords
 from pointsman.errors import InvalidInput, NotFound
 from pointsman.sdk.answers import prompt_of, prompt_selector
 from pointsman.storage.sqlite import SqliteStore
@@ -488,9 +488,17 @@ def _project(app: Application, name: str) -> ProjectRow:
 
 
 def _user() -> str:
-    with suppress(KeyError, OSError):
-        return getpass.getuser()
-    return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "somebody"
+    """Who runs this process, by the system's own account: an environment says what it likes."""
+    if not hasattr(os, "getuid"):
+        with suppress(KeyError, OSError):
+            return getpass.getuser()
+        return "somebody"
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in many containers
+        return f"uid-{os.getuid()}"
 
 
 __all__ = ["Registry", "new_secret", "open_store"]

@@ -14,8 +14,8 @@ import pytest
 
 from conftest import RunningServer, Serve
 from pointsman.compose import Registry
-from pointsman.compose_record import Manifest, make_backup, restore_backup
 from pointsman.core.journal import genesis
+from pointsman.embedded.record import Manifest, make_backup, restore_backup
 from pointsman.errors import Conflict, IntegrityError, NotFound, PointsmanError, Unavailable
 from pointsman.sdk.client import Client
 from stores import Place, PostgresPlace, SqlitePlace

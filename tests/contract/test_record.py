@@ -16,11 +16,11 @@ from pointsman.app import checkpoints, history
 from pointsman.app.application import Application, Caller
 from pointsman.app.ports import Store
 from pointsman.compose import Registry
-from pointsman.compose_record import read_checkpoint
 from pointsman.core.checkpoints import Checkpoint, parse_note
 from pointsman.core.record import SignedCheckpoint
 from pointsman.core.selectors import parse_selector
 from pointsman.core.verification import Header, Report, verify
+from pointsman.embedded.record import read_checkpoint
 from pointsman.errors import Conflict, IntegrityError, InvalidInput, NotFound, Refused
 from pointsman.sdk.client import Client
 from stores import Place

@@ -12,6 +12,7 @@ import pytest
 from pointsman.app import archiving, doctor, history, keys, publishing, reading, releases, tagging
 from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.gate import Gate
+from pointsman.app.ports import Store
 from pointsman.app.searching import search
 from pointsman.app.tagging import MAX_TAGS
 from pointsman.app.tail import Tail
@@ -77,6 +78,16 @@ def test_tags_of_artifacts_and_versions(registry: Registry) -> None:
     registry.delete_tag("x:2", "team")
     assert head(registry) == before, "there was none"
     assert registry.version("x:1").tags == {"team": "sales"}
+
+
+def test_the_environment_does_not_say_who_one_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "USERNAME"):
+        monkeypatch.setenv(name, "somebody else")
+    registry = Registry(store)
+    registry.publish("x", "one")
+    assert registry.entries(limit=1_000).items[-1].by != "somebody else"
 
 
 def test_secret_tags_are_kept_and_never_on_record(registry: Registry) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from pointsman.app import members, oidc, resets, tokens
 from pointsman.app.application import Application, Caller
-from pointsman.app.oidc import Mapped, Settings, admit, settings_of
+from pointsman.app.oidc import admit
+from pointsman.app.oidc_settings import Mapped, Settings, settings_of
 from pointsman.app.ports import Store
 from pointsman.app.ports.people import PersonRow
 from pointsman.app.sessions import DAY

@@ -13,10 +13,10 @@ import pytest
 
 from faults.damage import RUNS
 from pointsman.compose import Registry
-from pointsman.compose_record import make_backup, restore_backup
+from pointsman.embedded.record import make_backup, restore_backup
 from stores import Databases, Place, PostgresPlace, SqlitePlace
 
-_GO = "from pointsman import compose_record as c; print('go', flush=True); c."
+_GO = "from pointsman.embedded import record as c; print('go', flush=True); c."
 
 
 @pytest.fixture

@@ -22,26 +22,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"app", "core"},
     "web": {"app", "core"},
     "sdk": {"core"},
-    "compose": {
-        "app",
-        "core",
-        "storage",
-        "sdk",
-        "compose_governance",
-        "compose_people",
-        "compose_record",
-        "compose_webhooks",
-    },
-    # The embedded registry's words about projects and people: a part of `compose` as well.
-    "compose_people": {"app", "core"},
-    # The embedded registry's words about governance: a part of `compose` as well.
-    "compose_governance": {"app", "core"},
-    # The embedded registry's words about the record: a part of `compose`, in a file of its own.
-    "compose_record": {"app", "core", "storage"},
-    # Likewise its words about webhooks.
-    "compose_webhooks": {"app", "core"},
+    # What `compose.Registry` answers, topic by topic; `record` joins the command line to backups.
+    "embedded": {"app", "core", "storage"},
+    "compose": {"app", "core", "storage", "sdk", "embedded"},
     "server": {"compose", "app", "core", "wire", "web"},
-    "cli": {"sdk", "compose", "compose_record", "server", "core"},
+    "cli": {"sdk", "compose", "embedded", "server", "core"},
     # The package itself: what it exports, imported when it is asked for.
     "": {"sdk", "compose", "core"},
     "__main__": {"cli"},

@@ -1,4 +1,4 @@
-"""Single sign-on by OpenID Connect: settings, who comes in, and with which groups and roles.
+"""Single sign-on by OpenID Connect: who comes in, and with which groups and roles.
 
 The protocol itself (`app/provider.py`) needs the extra `oidc`; nothing here does. A sign-in
 that is under way is kept by the browser, signed; whoever comes back without it is refused.
@@ -14,13 +14,13 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from pointsman.app import tokens
 from pointsman.app.application import Application, Caller, Work
+from pointsman.app.oidc_settings import Settings, settings_of
 from pointsman.app.people import PERSON, keeping_an_admin
 from pointsman.app.ports import ProjectRow
 from pointsman.app.ports.people import GrantRow, IdentityRow, PersonRow
@@ -31,12 +31,10 @@ from pointsman.core.canonical import quoted
 from pointsman.core.patterns import ANY
 from pointsman.core.people import (
     GROUP,
-    INSTALLATION,
     SignedIn,
     check_email,
     check_group,
     check_person_name,
-    check_project,
 )
 from pointsman.core.vocabulary import Role
 from pointsman.errors import (
@@ -47,7 +45,6 @@ from pointsman.errors import (
     Unauthenticated,
 )
 
-CALLBACK = "/auth/oidc/callback"
 SIGN_IN_LASTS = 600
 """Seconds that somebody may take to sign in at the provider."""
 CODE = tokens.Purpose("sign-in", "pc", "code", 120_000_000, "sign in again")
@@ -55,135 +52,6 @@ _SSO = Actor("sso", "single sign-on", None, "sso")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _log = logging.getLogger("pointsman")
-
-
-# Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """A role that a group of the provider gives, in a project or in `installation`."""
-
-    project: str
-    role: Role
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the server has to know of the provider."""
-
-    issuer: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    redirect: str
-    """The base address of this server as browsers see it, without a slash at the end."""
-    groups_claim: str = "groups"
-    roles: Mapping[str, tuple[Mapped, ...]] = field(default_factory=dict)
-
-    @property
-    def callback(self) -> str:
-        """Where the provider sends browsers back to."""
-        return self.redirect + CALLBACK
-
-    @property
-    def secure(self) -> bool:
-        """Whether browsers come by TLS."""
-        return self.redirect.startswith("https:")
-
-
-def settings_of(environ: Mapping[str, str]) -> Settings | None:
-    """The settings in an environment; None without any.
-
-    Raises `InvalidInput` for some that are missing or wrong.
-    """
-    needed = {
-        name: environ.get(name, "").strip()
-        for name in (
-            "POINTSMAN_OIDC_ISSUER",
-            "POINTSMAN_OIDC_CLIENT_ID",
-            "POINTSMAN_OIDC_CLIENT_SECRET",
-            "POINTSMAN_OIDC_REDIRECT",
-        )
-    }
-    if not any(needed.values()):
-        return None
-    for name, value in needed.items():
-        if not value:
-            raise _wrong_setting(name, "is missing", "Single sign-on needs it; see the settings.")
-    issuer, client_id, client_secret, redirect = needed.values()
-    for name in ("POINTSMAN_OIDC_ISSUER", "POINTSMAN_OIDC_REDIRECT"):
-        if not safe_address(needed[name]) or "?" in needed[name] or "#" in needed[name]:
-            raise _wrong_setting(
-                name,
-                "is not the https address of a server",
-                "Give one without ? and #; http is for 127.0.0.1 and localhost alone.",
-            )
-    return Settings(
-        issuer=issuer,
-        client_id=client_id,
-        client_secret=client_secret,
-        redirect=redirect.rstrip("/"),
-        groups_claim=environ.get("POINTSMAN_OIDC_GROUPS_CLAIM") or "groups",
-        roles=_roles_of(environ.get("POINTSMAN_OIDC_ROLES") or "{}"),
-    )
-
-
-def safe_address(url: str) -> bool:
-    """Whether secrets may travel to a URL: by TLS, or within this machine."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.username is not None or not host:
-        return False
-    here = host in ("127.0.0.1", "localhost", "::1")
-    return parts.scheme == "https" or (parts.scheme == "http" and here)
-
-
-def _roles_of(text: str) -> dict[str, tuple[Mapped, ...]]:
-    try:
-        spelt = json.loads(text)
-    except ValueError as error:
-        raise _wrong_roles(f"is not JSON: {error}") from error
-    if not isinstance(spelt, dict):
-        raise _wrong_roles("is not a JSON object")
-    return {
-        group: tuple(_mapped(group, one) for one in (given if isinstance(given, list) else [given]))
-        for group, given in spelt.items()
-    }
-
-
-def _mapped(group: str, given: object) -> Mapped:
-    known = {"project", "role", "installation"}
-    if not isinstance(given, dict) or not given.keys() <= known:
-        raise _wrong_roles(f"has, for {group!r}, something else than {', '.join(sorted(known))}")
-    role, everywhere = given.get("role"), given.get("installation", False)
-    if role not in ROLES or not isinstance(everywhere, bool):
-        raise _wrong_roles(f"has no role for {group!r} among {', '.join(ROLES)}")
-    if everywhere:
-        if role != "admin" or "project" in given:
-            raise _wrong_roles(f"gives {group!r} the installation: that goes with admin alone")
-        return Mapped(INSTALLATION, "admin")
-    try:
-        return Mapped(check_project(given.get("project", "")), role)
-    except InvalidInput as error:
-        raise _wrong_roles(f"names no project for {group!r}: {error.message}") from error
-
-
-def _wrong_roles(why: str) -> InvalidInput:
-    return _wrong_setting(
-        "POINTSMAN_OIDC_ROLES",
-        why,
-        'Write it like {"ml-team": {"project": "default", "role": "editor"}}.',
-    )
-
-
-def _wrong_setting(name: str, why: str, hint: str) -> InvalidInput:
-    return InvalidInput(f"{name} {why}.", code="invalid_oidc_setting", hint=hint, field=name)
-
-
-# A sign-in from its beginning to its end
 
 
 class Provider(Protocol):

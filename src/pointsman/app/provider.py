@@ -27,7 +27,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key
 
-from pointsman.app.oidc import Settings, safe_address
+from pointsman.app.oidc_settings import Settings, safe_address
 from pointsman.core.canonical import quoted
 from pointsman.errors import Unauthenticated, Unavailable
 

@@ -32,7 +32,7 @@ from pointsman.app.judging import (
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.app.reading import compare
-from pointsman.core.access import may
+from pointsman.core.access import Actor, may
 from pointsman.core.changes import (
     Change,
     Comment,
@@ -135,9 +135,8 @@ def ask_policy(
     place = place_of(view, selector.kind, selector.name, selector.alias)
     actor = view.actor
     if who:
-        subject = who if who.startswith("key:") else people.subject_of(view.reader, who)
-        found = people.actor_of(view.reader, view.project.id, subject, "api")
-        if found is None:
+        found = _somebody(view, who)
+        if found is None:  # one answer, so that nobody learns who has an account elsewhere
             raise NotFound(
                 f"{who!r} has no role in this project.",
                 code="person_not_found",
@@ -288,6 +287,16 @@ def conflict_of(place: Place, one: Written) -> str:
         f"{row.release} ({row.reason or 'no reason given'}) and points to "
         f"{row.target or 'nothing'} now."
     )
+
+
+def _somebody(view: View, who: str) -> Actor | None:
+    subject = who
+    if not who.startswith("key:"):
+        try:
+            subject = people.subject_of(view.reader, who)
+        except NotFound:
+            return None
+    return people.actor_of(view.reader, view.project.id, subject, "api")
 
 
 def _readable(view: View, rows: Sequence[ChangeRow]) -> Iterator[Change]:

@@ -12,7 +12,7 @@ from pointsman.cli.findings import counted
 from pointsman.cli.output import Output
 
 if TYPE_CHECKING:
-    from pointsman.compose_record import Manifest
+    from pointsman.embedded.record import Manifest
 
 
 @click.group("backup", short_help="Back a registry up, and restore it.")
@@ -41,7 +41,7 @@ def make_command(*, out: Output, target: str, data: str | None, database: str | 
     """
     place = _place(data, database)
     with needing_server():
-        from pointsman.compose_record import make_backup
+        from pointsman.embedded.record import make_backup
     _tell(out, make_backup(place.data, place.database, target), f"{target} is a backup")
 
 
@@ -62,7 +62,7 @@ def restore_command(*, out: Output, source: str, data: str | None, database: str
     """
     place = _place(data, database)
     with needing_server():
-        from pointsman.compose_record import restore_backup
+        from pointsman.embedded.record import restore_backup
     manifest = restore_backup(source, place.data, place.database)
     _tell(out, manifest, f"{place} is restored")
 

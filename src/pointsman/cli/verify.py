@@ -152,7 +152,7 @@ def _restored(backup: str, file: str | None) -> Iterator[Registry]:
     """The project of a file, or the usual one, of a backup restored to where nobody looks."""
     with needing_server():
         from pointsman.compose import Registry as Embedded
-        from pointsman.compose_record import restore_backup
+        from pointsman.embedded.record import restore_backup
     project = None if file is None else _header(Path(file)).project
     with TemporaryDirectory(prefix="pointsman-verify-") as folder:
         restore_backup(backup, folder, "")
@@ -221,7 +221,7 @@ def _checkpoint(path: Path, keys: Sequence[str]) -> Checkpoint:
     if not keys:
         return parse_note(text).checkpoint
     with needing_server():
-        from pointsman.compose_record import read_checkpoint
+        from pointsman.embedded.record import read_checkpoint
     problem: IntegrityError | None = None
     for key in keys:
         try:

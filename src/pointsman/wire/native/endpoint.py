@@ -64,11 +64,11 @@ class Runner:
         self._answered: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._delivering = False
 
-    async def off_loop(self, work: Callable[[], T]) -> T:
-        """Run a function that may block on a thread of the pool."""
+    async def off_loop(self, work: Callable[[], T], *, slow: bool = False) -> T:
+        """Run a function that may block on a thread, one of those for what is `slow` perhaps."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        return await loop.run_in_executor(self._pool, context.run, work)
+        return await loop.run_in_executor(self._slow if slow else self._pool, context.run, work)
 
     async def run(self, caller: Caller, plan: Any, once: Once | None) -> Any:
         """Run what a route planned and return the use case's answer."""
@@ -147,7 +147,7 @@ class Endpoint:
 
             # Reading a large body takes a while, in which nobody else would be served.
             large = route.slow or len(body_bytes) > LARGE_BODY
-            plan = await self._runner.off_loop(planned) if large else planned()
+            plan = await self._runner.off_loop(planned, slow=route.slow) if large else planned()
             answer = await self._runner.run(caller, plan, once)
             headers = {"cache-control": "no-store"}
             if route.etag is not None:

@@ -1,0 +1,1 @@
+"""What the embedded registry answers, one topic a module: parts of `compose.Registry`."""
