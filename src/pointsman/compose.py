@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from pointsman.app import (
     searching,
     tagging,
 )
-from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, Once, View, Work
+from pointsman.app.application import DEFAULT_PROJECT, Application, Caller, Work
 from pointsman.app.keys import new_secret
 from pointsman.app.ports import ProjectRow, Store
 from pointsman.app.releases import Wish
@@ -38,11 +38,10 @@ from pointsman.app.requests import (
     wish,
 )
 from pointsman.core.access import Actor
-from pointsman.core.canonical import JSON, canonical_json, digest
+from pointsman.core.canonical import JSON
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import check_list
 from pointsman.core.people import INSTALLATION
-from pointsman.core.plain import to_plain
 from pointsman.core.prompt import Prompt
 from pointsman.core.releases import split
 from pointsman.core.selectors import parse_selector
@@ -104,10 +103,9 @@ class Registry(GovernanceWords, PeopleWords, RecordWords, WebhookWords):
     def __init__(
         self, store: Store, *, project: str = DEFAULT_PROJECT, via: str = "embedded"
     ) -> None:
-        self._app = Application(store)
-        user = _user()
+        app, user = Application(store), _user()
         actor = Actor(f"local:{user}", user, "admin", via)
-        self._caller = Caller(actor, _project(self._app, project))
+        super().__init__(app, Caller(actor, _project(app, project)))
 
     @classmethod
     def open(
@@ -464,21 +462,6 @@ class Registry(GovernanceWords, PeopleWords, RecordWords, WebhookWords):
             idempotency_key,
             [wishes, reason, break_glass],
         ).release
-
-    def _read(self, use_case: Callable[[View], T]) -> T:
-        return self._app.read(self._caller, use_case)
-
-    def _write(
-        self,
-        use_case: Callable[[Work], T],
-        answer: type[T] | None = None,
-        idempotency_key: str | None = None,
-        request: object = None,
-    ) -> T:
-        once = None
-        if idempotency_key is not None:
-            once = Once(idempotency_key, digest(canonical_json(to_plain(request))))
-        return self._app.write(self._caller, use_case, once, answer)
 
 
 def _project(app: Application, name: str) -> ProjectRow:

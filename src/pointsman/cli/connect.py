@@ -7,269 +7,33 @@ HTTP; a folder or database is opened in this very process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
-from pointsman.cli.managing import Managing
 from pointsman.cli.output import Output
 from pointsman.errors import InvalidInput, NotFound, PointsmanError, Unavailable
 
 if TYPE_CHECKING:
-    from pointsman.core.canonical import JSON
-    from pointsman.core.changes import BrokenGlass, Change, CheckResult, PolicyAnswer, PolicyInForce
-    from pointsman.core.diff import ContentDiff
-    from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
-    from pointsman.core.vocabulary import (
-        Alias,
-        Artifact,
-        Dependency,
-        Diagnosis,
-        Difference,
-        Entry,
-        Page,
-        Published,
-        Release,
-        Resolution,
-        Version,
-    )
-    from pointsman.core.webhooks import Delivery, NewWebhook, Webhook
+    from pointsman.compose import Registry as Embedded
+    from pointsman.sdk.client import Client
+
+    # What commands ask is spelt alike by both: tests/house/test_vocabulary.py holds the words.
+    Registry: TypeAlias = Client | Embedded
+else:
+    Registry = object  # commands are annotated with it, and import neither until they run
 
 LOCAL = "http://127.0.0.1:8080"
 """Where a server listens unless told otherwise."""
 _DATABASE = "registry.db"
 _PROJECT = "pointsman.project"
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Governance(Protocol):
-    """The part of the vocabulary that is about policies, changes, checks and broken glass."""
-
-    def policies(self) -> tuple[PolicyInForce, ...]: ...
-    def policy(self, name: str) -> PolicyInForce: ...
-    def set_policy(
-        self, policy: Mapping[str, Any], *, reason: str = "", if_revision: int | None = None
-    ) -> PolicyInForce: ...
-    def delete_policy(self, name: str, *, reason: str = "") -> None: ...
-    def test_policy(
-        self,
-        selector: str,
-        *,
-        who: str = "",
-        at: datetime | None = None,
-        version: int | None = None,
-        reason: str | None = None,
-    ) -> PolicyAnswer: ...
-    def propose(
-        self,
-        title: str,
-        moves: Sequence[Mapping[str, Any]],
-        *,
-        reason: str = "",
-        labels: Sequence[str] = (),
-        when_ready: bool = False,
-        apply_at: datetime | None = None,
-        expires_at: datetime | None = None,
-        supersedes: int | None = None,
-        idempotency_key: str | None = None,
-    ) -> Change: ...
-    def edit_change(
-        self,
-        number: int,
-        title: str,
-        moves: Sequence[Mapping[str, Any]],
-        *,
-        reason: str = "",
-        labels: Sequence[str] = (),
-        when_ready: bool = False,
-        apply_at: datetime | None = None,
-        expires_at: datetime | None = None,
-        if_revision: int | None = None,
-    ) -> Change: ...
-    def change(self, number: int) -> Change: ...
-    def changes(
-        self, *, state: str = "open", limit: int = 50, cursor: str | None = None
-    ) -> Page[Change]: ...
-    def diff_change(self, number: int, *, move: int = 0) -> ContentDiff: ...
-    def rebase_change(self, number: int) -> Change: ...
-    def approve(self, number: int, *, note: str = "", basis: str = "") -> Change: ...
-    def object_to(self, number: int, *, note: str = "", basis: str = "") -> Change: ...
-    def take_back(self, number: int, *, note: str = "") -> Change: ...
-    def comment(self, number: int, text: str, *, answers: int | None = None) -> Change: ...
-    def withdraw(self, number: int, *, note: str = "") -> Change: ...
-    def apply(self, number: int, *, reason: str = "", break_glass: bool = False) -> Release: ...
-    def checks(self, digest: str) -> tuple[CheckResult, ...]: ...
-    def report_check(
-        self,
-        name: str,
-        state: str,
-        *,
-        selector: str = "",
-        change: int | None = None,
-        digest: str = "",
-        summary: str = "",
-        link: str = "",
-        figures: Mapping[str, float] | None = None,
-    ) -> CheckResult: ...
-    def broken_glass(self, *, reviewed: bool = False) -> tuple[BrokenGlass, ...]: ...
-    def review_glass(self, release: int, *, note: str = "") -> BrokenGlass: ...
-
-
-class Registry(Managing, Governance, Protocol):
-    """What commands ask for: the vocabulary that client and embedded registry share."""
-
-    def resolve(
-        self, selector: str, *, at: datetime | None = None, key: str | None = None
-    ) -> Resolution: ...
-    def artifact(self, name: str, *, kind: str = "prompt") -> Artifact: ...
-    def search(
-        self,
-        *,
-        kind: str | None = None,
-        folder: str = "",
-        name: str = "",
-        text: str = "",
-        tags: str = "",
-        with_aliases: Sequence[str] = (),
-        without_aliases: Sequence[str] = (),
-        author: str = "",
-        since: datetime | None = None,
-        until: datetime | None = None,
-        archived: bool | None = False,
-        order: str = "name",
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page[Artifact]: ...
-    def version(self, selector: str) -> Version: ...
-    def versions(
-        self, name: str, *, kind: str = "prompt", limit: int = 50, cursor: str | None = None
-    ) -> Page[Version]: ...
-    def alias(self, selector: str) -> Alias: ...
-    def diff(self, before: str, after: str) -> ContentDiff: ...
-    def find_release(self, number: int) -> Release: ...
-    def history(
-        self,
-        selector: str = "",
-        *,
-        types: Sequence[str] = (),
-        actor: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page[Entry]: ...
-    def entries(self, after: int = 0, *, limit: int = 1_000) -> Page[Entry]: ...
-    def differences(self, before: datetime, after: datetime) -> tuple[Difference, ...]: ...
-    def doctor(self) -> Diagnosis: ...
-    def journal_head(self) -> JournalHead: ...
-    def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> JournalLines: ...
-    def checkpoint(self, *, idempotency_key: str | None = None) -> SignedCheckpoint: ...
-    def checkpoints(
-        self, *, limit: int = 50, cursor: str | None = None
-    ) -> Page[SignedCheckpoint]: ...
-    def evidence(self, selector: str, *, at: datetime | None = None) -> Evidence: ...
-    def publish(
-        self,
-        name: str,
-        content: JSON,
-        *,
-        kind: str = "prompt",
-        message: str = "",
-        tags: Mapping[str, str] | None = None,
-        aliases: Sequence[str] = (),
-        dependencies: Sequence[Dependency] = (),
-        reason: str = "",
-        if_changed: bool = False,
-        if_newest: int | None = None,
-        idempotency_key: str | None = None,
-    ) -> Published: ...
-    def publish_many(
-        self, items: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> tuple[Published, ...]: ...
-    def set_tag(self, selector: str, key: str, value: str) -> None: ...
-    def delete_tag(self, selector: str, key: str) -> None: ...
-    def archive(self, name: str, *, kind: str = "prompt") -> Artifact: ...
-    def restore(self, name: str, *, kind: str = "prompt") -> Artifact: ...
-    def tombstone(self, selector: str, *, reason: str) -> Version: ...
-    def promote(
-        self,
-        selector: str,
-        alias: str,
-        *,
-        reason: str = "",
-        if_revision: int | None = None,
-        break_glass: bool = False,
-        idempotency_key: str | None = None,
-    ) -> Release | None: ...
-    def split(
-        self,
-        name: str,
-        alias: str,
-        weights: Mapping[int, int],
-        *,
-        kind: str = "prompt",
-        reason: str = "",
-        if_revision: int | None = None,
-        idempotency_key: str | None = None,
-    ) -> Release | None: ...
-    def release(
-        self,
-        moves: Sequence[Mapping[str, Any]],
-        *,
-        reason: str = "",
-        break_glass: bool = False,
-        idempotency_key: str | None = None,
-    ) -> Release | None: ...
-    def delete_alias(
-        self, selector: str, *, reason: str = "", if_revision: int | None = None
-    ) -> Release | None: ...
-    def rollback(
-        self, selector: str, *, reason: str = "", if_revision: int | None = None
-    ) -> Release: ...
-    def rollback_release(self, number: int, *, reason: str = "") -> Release: ...
-    def webhooks(self) -> tuple[Webhook, ...]: ...
-    def webhook(self, webhook_id: str) -> Webhook: ...
-    def create_webhook(
-        self,
-        name: str,
-        url: str,
-        *,
-        events: Sequence[str] = (),
-        artifacts: str = "*",
-        aliases: str = "*",
-        format: str = "cloudevents",  # noqa: A002 - the field's own name
-        token: str = "",
-    ) -> NewWebhook: ...
-    def change_webhook(
-        self,
-        webhook_id: str,
-        *,
-        name: str | None = None,
-        url: str | None = None,
-        events: Sequence[str] | None = None,
-        artifacts: str | None = None,
-        aliases: str | None = None,
-        format: str | None = None,  # noqa: A002 - the field's own name
-        token: str | None = None,
-    ) -> Webhook: ...
-    def delete_webhook(self, webhook_id: str) -> None: ...
-    def enable_webhook(self, webhook_id: str) -> Webhook: ...
-    def disable_webhook(self, webhook_id: str, *, reason: str = "") -> Webhook: ...
-    def test_webhook(self, webhook_id: str) -> Delivery: ...
-    def deliveries(
-        self, webhook_id: str, *, limit: int = 50, cursor: str | None = None
-    ) -> Page[Delivery]: ...
-    def redeliver(self, webhook_id: str, number: int) -> Delivery: ...
-    def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *problem: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

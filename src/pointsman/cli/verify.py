@@ -97,7 +97,8 @@ def verify_command(
         dump = opened.enter_context(_restored(state, file)) if state is not None else None
         registry = dump
         if file is None and dump is None:
-            registry = opened.enter_context(connect(find_place(url, api_key, data, database)))
+            registry = connect(find_place(url, api_key, data, database))
+            opened.callback(registry.close)
         if file is not None:
             if dump is not None:
                 kept.append(_head(dump))

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from pointsman.app import changes, checks, glass, policies, reviewing
-from pointsman.app.application import View, Work
 from pointsman.app.requests import change_proposal
 from pointsman.core.changes import BrokenGlass, Change, CheckResult, PolicyAnswer, PolicyInForce
 from pointsman.core.diff import ContentDiff
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page, Release, micros
+from pointsman.embedded.asking import Asking
 
-T = TypeVar("T")
 
-
-class GovernanceWords:
+class GovernanceWords(Asking):
     """What `compose.Registry` answers about policies and changes; see `sdk.governance`."""
-
-    def _read(self, use_case: Callable[[View], T]) -> T:
-        raise NotImplementedError
-
-    def _write(
-        self,
-        use_case: Callable[[Work], T],
-        answer: type[T] | None = None,
-        idempotency_key: str | None = None,
-        request: Any = None,
-    ) -> T:
-        raise NotImplementedError
 
     def policies(self) -> tuple[PolicyInForce, ...]:
         """The policies in force, the most specific first."""
@@ -96,7 +82,7 @@ class GovernanceWords:
             }
         )
         return self._write(
-            lambda w: changes.propose(w, proposal), Change, idempotency_key, str(proposal)
+            lambda w: changes.propose(w, proposal), Change, idempotency_key, proposal
         )
 
     def edit_change(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
 
 from pointsman.app import keys, members, oidc, projects, resets, sessions
-from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.keys import Wanted
 from pointsman.core.names import check_list
 from pointsman.core.people import (
@@ -22,27 +20,11 @@ from pointsman.core.people import (
     SignedIn,
 )
 from pointsman.core.vocabulary import Key, NewKey, Role, micros
+from pointsman.embedded.asking import Asking
 
-T = TypeVar("T")
 
-
-class PeopleWords:
+class PeopleWords(Asking):
     """What `compose.Registry` answers about projects and people. See the clients' words."""
-
-    _app: Application
-    _caller: Caller
-
-    def _read(self, use_case: Callable[[View], T]) -> T:
-        raise NotImplementedError
-
-    def _write(
-        self,
-        use_case: Callable[[Work], T],
-        answer: type[T] | None = None,
-        idempotency_key: str | None = None,
-        request: Any = None,
-    ) -> T:
-        raise NotImplementedError
 
     # Oneself
 

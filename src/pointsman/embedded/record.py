@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from pointsman.app import checkpoints, history, record
-from pointsman.app.application import View, Work
 from pointsman.core.checkpoints import Checkpoint, parse_note, parse_verifier_key
 from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page, micros
+from pointsman.embedded.asking import Asking
 from pointsman.errors import IntegrityError, InvalidInput
 from pointsman.storage import backup
 from pointsman.storage.backup import Manifest
 
-T = TypeVar("T")
 
-
-class RecordWords:
+class RecordWords(Asking):
     """What `compose.Registry` answers about the record."""
-
-    def _read(self, use_case: Callable[[View], T]) -> T:
-        raise NotImplementedError
-
-    def _write(
-        self,
-        use_case: Callable[[Work], T],
-        answer: type[T] | None = None,
-        idempotency_key: str | None = None,
-        request: Any = None,
-    ) -> T:
-        raise NotImplementedError
 
     def journal_head(self) -> JournalHead:
         """Whose journal it is, and where it ends."""

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 from pointsman.app import webhooks
 from pointsman.app.addresses import safe_url
-from pointsman.app.application import View, Work
 from pointsman.app.webhooks import Amendment, Terms
 from pointsman.core.vocabulary import Page
 from pointsman.core.webhooks import Delivery, NewWebhook, Webhook
+from pointsman.embedded.asking import Asking
 
-T = TypeVar("T")
 
-
-class WebhookWords:
+class WebhookWords(Asking):
     """What `compose.Registry` answers about webhooks."""
-
-    def _read(self, use_case: Callable[[View], T]) -> T:
-        raise NotImplementedError
-
-    def _write(
-        self,
-        use_case: Callable[[Work], T],
-        answer: type[T] | None = None,
-        idempotency_key: str | None = None,
-        request: Any = None,
-    ) -> T:
-        raise NotImplementedError
 
     def webhooks(self) -> tuple[Webhook, ...]:
         """The webhooks of the project."""

@@ -13,7 +13,8 @@ from pointsman.core.diff import ContentDiff
 from pointsman.core.names import check_list
 from pointsman.core.plain import from_plain
 from pointsman.core.vocabulary import Page, Release
-from pointsman.sdk.calls import Reply, Request, Steps, checked
+from pointsman.sdk.asking import get, listed, send
+from pointsman.sdk.calls import Request, Steps, checked
 from pointsman.sdk.diffs import read_diff
 from pointsman.sdk.spelling import move_fields, parameters, time_text
 
@@ -25,12 +26,12 @@ class GovernanceTasks:
 
     def policies(self) -> Steps[tuple[PolicyInForce, ...]]:
         """The policies in force, the most specific first."""
-        reply = yield from _get("/policies")
-        return _items(PolicyInForce, reply, "policies")
+        reply = yield from get("/policies")
+        return listed(PolicyInForce, reply, "policies")
 
     def policy(self, name: str) -> Steps[PolicyInForce]:
         """One policy. Raises `NotFound`."""
-        reply = yield from _get(f"/policies/{quote(name, safe='')}")
+        reply = yield from get(f"/policies/{quote(name, safe='')}")
         return from_plain(PolicyInForce, reply.body)
 
     def set_policy(
@@ -67,7 +68,7 @@ class GovernanceTasks:
         query = parameters(
             selector=selector, who=who or None, at=at, version=version, reason=reason
         )
-        reply = yield from _get("/policy-test", query)
+        reply = yield from get("/policy-test", query)
         return from_plain(PolicyAnswer, reply.body)
 
     def propose(
@@ -91,7 +92,7 @@ class GovernanceTasks:
         """
         body = _change(title, moves, reason, labels, when_ready, apply_at, expires_at)
         body["supersedes"] = supersedes
-        reply = yield from _write("POST", "/changes", body, key=idempotency_key)
+        reply = yield from send("POST", "/changes", body, key=idempotency_key)
         return from_plain(Change, reply.body)
 
     def edit_change(
@@ -110,12 +111,12 @@ class GovernanceTasks:
         """Write a change anew; what was approved before does not count for it."""
         body = _change(title, moves, reason, labels, when_ready, apply_at, expires_at)
         body["if_revision"] = if_revision
-        reply = yield from _write("PUT", f"/changes/{number:d}", body)
+        reply = yield from send("PUT", f"/changes/{number:d}", body, key=None)
         return from_plain(Change, reply.body)
 
     def change(self, number: int) -> Steps[Change]:
         """A change as it stands, with everything that is missing to apply it."""
-        reply = yield from _get(f"/changes/{number:d}")
+        reply = yield from get(f"/changes/{number:d}")
         return from_plain(Change, reply.body)
 
     def changes(
@@ -123,17 +124,17 @@ class GovernanceTasks:
     ) -> Steps[Page[Change]]:
         """The open changes, or all of them (`state` ``"any"``), newest first."""
         query = parameters(state=state, limit=limit, cursor=cursor)
-        reply = yield from _get("/changes", query)
+        reply = yield from get("/changes", query)
         return from_plain(Page[Change], reply.body)
 
     def diff_change(self, number: int, *, move: int = 0) -> Steps[ContentDiff]:
         """How what a move of a change brings differs from what it replaces."""
-        reply = yield from _get(f"/changes/{number:d}/diff", parameters(move=move))
+        reply = yield from get(f"/changes/{number:d}/diff", parameters(move=move))
         return read_diff(reply.body)
 
     def rebase_change(self, number: int) -> Steps[Change]:
         """Have a change replace what its aliases point to now."""
-        reply = yield from _write("POST", f"/changes/{number:d}/rebase", {})
+        reply = yield from send("POST", f"/changes/{number:d}/rebase", {}, key=None)
         return from_plain(Change, reply.body)
 
     def approve(self, number: int, *, note: str = "", basis: str = "") -> Steps[Change]:
@@ -154,12 +155,12 @@ class GovernanceTasks:
     def comment(self, number: int, text: str, *, answers: int | None = None) -> Steps[Change]:
         """Add a remark to a change."""
         body = {"text": text, "answers": answers}
-        reply = yield from _write("POST", f"/changes/{number:d}/comments", body)
+        reply = yield from send("POST", f"/changes/{number:d}/comments", body, key=None)
         return from_plain(Change, reply.body)
 
     def withdraw(self, number: int, *, note: str = "") -> Steps[Change]:
         """End a change without applying it."""
-        reply = yield from _write("POST", f"/changes/{number:d}/withdraw", {"note": note})
+        reply = yield from send("POST", f"/changes/{number:d}/withdraw", {"note": note}, key=None)
         return from_plain(Change, reply.body)
 
     def apply(self, number: int, *, reason: str = "", break_glass: bool = False) -> Steps[Release]:
@@ -179,8 +180,8 @@ class GovernanceTasks:
 
     def checks(self, digest: str) -> Steps[tuple[CheckResult, ...]]:
         """The last report of each check on a digest."""
-        reply = yield from _get("/checks", parameters(digest=digest))
-        return _items(CheckResult, reply, "checks")
+        reply = yield from get("/checks", parameters(digest=digest))
+        return listed(CheckResult, reply, "checks")
 
     def report_check(
         self,
@@ -209,17 +210,17 @@ class GovernanceTasks:
             "link": link,
             "figures": dict(figures or {}),
         }
-        reply = yield from _write("POST", "/checks", body)
+        reply = yield from send("POST", "/checks", body, key=None)
         return from_plain(CheckResult, reply.body)
 
     def broken_glass(self, *, reviewed: bool = False) -> Steps[tuple[BrokenGlass, ...]]:
         """Releases that passed over a policy and wait for a review, or all of them."""
-        reply = yield from _get("/glass", parameters(reviewed=reviewed))
-        return _items(BrokenGlass, reply, "releases")
+        reply = yield from get("/glass", parameters(reviewed=reviewed))
+        return listed(BrokenGlass, reply, "releases")
 
     def review_glass(self, release: int, *, note: str = "") -> Steps[BrokenGlass]:
         """Say that one has looked at a release that broke the glass, and what came of it."""
-        reply = yield from _write("POST", f"/glass/{release:d}/review", {"note": note}, key=None)
+        reply = yield from send("POST", f"/glass/{release:d}/review", {"note": note}, key=None)
         return from_plain(BrokenGlass, reply.body)
 
 
@@ -245,20 +246,5 @@ def _change(
 
 def _say(number: int, said: str, note: str, basis: str) -> Steps[Change]:
     body = {"said": said, "note": note, "basis": basis}
-    reply = yield from _write("PUT", f"/changes/{number:d}/opinion", body, key=None)
+    reply = yield from send("PUT", f"/changes/{number:d}/opinion", body, key=None)
     return from_plain(Change, reply.body)
-
-
-def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
-    return checked((yield Request("GET", path, query, repeatable=True)))
-
-
-def _write(method: str, path: str, body: Any, *, key: str | None = None) -> Steps[Reply]:
-    headers = {"Idempotency-Key": os.urandom(16).hex() if key is None else key}
-    request = Request(method, path, body=body, headers=headers, repeatable=True)
-    return checked((yield request))
-
-
-def _items(cls: type[T], reply: Reply, field: str) -> tuple[T, ...]:
-    body = reply.body if isinstance(reply.body, dict) else {}
-    return from_plain(Page[cls], {"items": body.get(field)}).items  # type: ignore[valid-type]

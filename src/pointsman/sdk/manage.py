@@ -8,7 +8,6 @@ or there is none; what else it raises is said with it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,7 +36,8 @@ from pointsman.core.vocabulary import (
     Version,
 )
 from pointsman.sdk.answers import read_resolution, resolve_path
-from pointsman.sdk.calls import Reply, Request, Steps, Subjects, checked
+from pointsman.sdk.asking import get, listed, nothing, send
+from pointsman.sdk.calls import Steps, Subjects
 from pointsman.sdk.diffs import read_diff
 from pointsman.sdk.governance import GovernanceTasks
 from pointsman.sdk.people import PeopleTasks
@@ -72,12 +72,12 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
         if the content was removed.
         """
         query = parameters(at=at, key=key)
-        reply = yield from _get(resolve_path(parse_selector(selector)), query)
+        reply = yield from get(resolve_path(parse_selector(selector)), query)
         return read_resolution(reply.body)
 
     def artifact(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
         """An artifact with its tags and aliases. Raises `NotFound`."""
-        reply = yield from _get(artifact_path(kind, name))
+        reply = yield from get(artifact_path(kind, name))
         return from_plain(Artifact, reply.body)
 
     def search(
@@ -120,7 +120,7 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
             limit=limit,
             cursor=cursor,
         )
-        reply = yield from _get("/artifacts", query)
+        reply = yield from get("/artifacts", query)
         return from_plain(Page[Artifact], reply.body)
 
     def version(self, selector: str) -> Steps[Version]:
@@ -132,7 +132,7 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
         target = yield from _target(wanted)
         salt = f"{wanted.kind}:{wanted.name}@{wanted.alias}"
         number = target.pick("", salt)
-        reply = yield from _get(artifact_path(wanted.kind, wanted.name, "versions", number))
+        reply = yield from get(artifact_path(wanted.kind, wanted.name, "versions", number))
         return from_plain(Version, reply.body)
 
     def versions(
@@ -140,17 +140,17 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
     ) -> Steps[Page[Version]]:
         """The versions of an artifact, newest first, without their content."""
         path = artifact_path(kind, name, "versions")
-        reply = yield from _get(path, parameters(limit=limit, cursor=cursor))
+        reply = yield from get(path, parameters(limit=limit, cursor=cursor))
         return from_plain(Page[Version], reply.body)
 
     def alias(self, selector: str) -> Steps[Alias]:
         """An alias (``name@alias``) as it stands, with the move that put it there."""
-        reply = yield from _get(alias_path(selector))
+        reply = yield from get(alias_path(selector))
         return from_plain(Alias, reply.body)
 
     def diff(self, before: str, after: str) -> Steps[ContentDiff]:
         """How the content of one version differs from another's."""
-        reply = yield from _get("/diff", parameters(before=before, after=after))
+        reply = yield from get("/diff", parameters(before=before, after=after))
         return read_diff(reply.body)
 
     # Looking back
@@ -160,12 +160,12 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
     ) -> Steps[Page[Release]]:
         """The releases that moved an alias (``name@alias``), newest first."""
         path = alias_path(selector) + "/releases"
-        reply = yield from _get(path, parameters(limit=limit, cursor=cursor))
+        reply = yield from get(path, parameters(limit=limit, cursor=cursor))
         return from_plain(Page[Release], reply.body)
 
     def find_release(self, number: int) -> Steps[Release]:
         """The release with this number. Raises `NotFound`."""
-        reply = yield from _get(f"/releases/{number:d}")
+        reply = yield from get(f"/releases/{number:d}")
         return from_plain(Release, reply.body)
 
     def history(
@@ -192,22 +192,22 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
             limit=limit,
             cursor=cursor,
         )
-        reply = yield from _get("/journal", query)
+        reply = yield from get("/journal", query)
         return from_plain(Page[Entry], reply.body)
 
     def entries(self, after: int = 0, *, limit: int = 1_000) -> Steps[Page[Entry]]:
         """Journal entries above a sequence number, oldest first: for export."""
-        reply = yield from _get("/journal", parameters(after=after, limit=limit))
+        reply = yield from get("/journal", parameters(after=after, limit=limit))
         return from_plain(Page[Entry], reply.body)
 
     def differences(self, before: datetime, after: datetime) -> Steps[tuple[Difference, ...]]:
         """What points elsewhere at one moment than at an earlier one."""
-        reply = yield from _get("/differences", parameters(before=before, after=after))
-        return _items(Difference, reply, "differences")
+        reply = yield from get("/differences", parameters(before=before, after=after))
+        return listed(Difference, reply, "differences")
 
     def doctor(self) -> Steps[Diagnosis]:
         """Have every invariant checked over the whole project."""
-        reply = yield from _get("/doctor")
+        reply = yield from get("/doctor")
         return from_plain(Diagnosis, reply.body)
 
     # Publishing
@@ -248,7 +248,7 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
             "if_newest": if_newest,
         }
         changes = _about(kind, name)
-        reply = yield from _write("POST", "/versions", body, changes, key=idempotency_key)
+        reply = yield from send("POST", "/versions", body, changes, key=idempotency_key)
         return from_plain(Published, reply.body)
 
     def publish_many(
@@ -257,31 +257,31 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
         """Publish several versions, all or none. Each item has the parameters of `publish`."""
         body = {"versions": [version_fields(one) for one in items]}
         named = [(one.get("kind", "prompt"), one.get("name", "")) for one in items]
-        reply = yield from _write(
+        reply = yield from send(
             "POST", "/versions/bulk", body, lambda _: named, key=idempotency_key
         )
-        return _items(Published, reply, "published")
+        return listed(Published, reply, "published")
 
     def set_tag(self, selector: str, key: str, value: str) -> Steps[None]:
         """Set a tag of an artifact (``name``) or a version (``name:7``)."""
         path, changes = _tag_path(selector, key)
-        yield from _write("PUT", path, {"value": value}, changes, repeatable=True)
+        yield from send("PUT", path, {"value": value}, changes, repeatable=True)
 
     def delete_tag(self, selector: str, key: str) -> Steps[None]:
         """Delete a tag of an artifact (``name``) or a version (``name:7``)."""
         path, changes = _tag_path(selector, key)
-        yield from _write("DELETE", path, None, changes, repeatable=True)
+        yield from send("DELETE", path, None, changes, repeatable=True)
 
     def archive(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
         """Leave an artifact out of lists; it can still be read."""
         path, changes = artifact_path(kind, name, "archive"), _about(kind, name)
-        reply = yield from _write("POST", path, {}, changes, key=None)
+        reply = yield from send("POST", path, {}, changes, key=None)
         return from_plain(Artifact, reply.body)
 
     def restore(self, name: str, *, kind: str = "prompt") -> Steps[Artifact]:
         """Undo `archive`."""
         path, changes = artifact_path(kind, name, "restore"), _about(kind, name)
-        reply = yield from _write("POST", path, {}, changes, key=None)
+        reply = yield from send("POST", path, {}, changes, key=None)
         return from_plain(Artifact, reply.body)
 
     def tombstone(self, selector: str, *, reason: str) -> Steps[Version]:
@@ -289,7 +289,7 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
         place = version_place(selector, required=True)
         path = artifact_path(place.kind, place.name, "versions", place.version, "tombstone")
         changes = _about(place.kind, place.name)
-        reply = yield from _write("PUT", path, {"reason": reason}, changes, key=None)
+        reply = yield from send("PUT", path, {"reason": reason}, changes, key=None)
         return from_plain(Version, reply.body)
 
     # Moving aliases
@@ -371,23 +371,21 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
         """
         path = alias_path(selector) + "/rollback"
         headers = {} if if_revision is None else {"If-Match": f'"{if_revision:d}"'}
-        reply = yield from _write(
-            "POST", path, {"reason": reason}, _moved, key=None, headers=headers
-        )
+        reply = yield from send("POST", path, {"reason": reason}, _moved, key=None, headers=headers)
         return from_plain(Release, reply.body)
 
     def rollback_release(self, number: int, *, reason: str = "") -> Steps[Release]:
         """Put every alias of a release back to what it was before."""
         path = f"/releases/{number:d}/rollback"
-        reply = yield from _write("POST", path, {"reason": reason}, _moved, key=None)
+        reply = yield from send("POST", path, {"reason": reason}, _moved, key=None)
         return from_plain(Release, reply.body)
 
     # Keys
 
     def keys(self) -> Steps[tuple[Key, ...]]:
         """The API keys of the project."""
-        reply = yield from _get("/keys")
-        return _items(Key, reply, "keys")
+        reply = yield from get("/keys")
+        return listed(Key, reply, "keys")
 
     def create_key(
         self,
@@ -412,44 +410,14 @@ class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
             body["verbs"] = list(check_list(verbs, field="verbs"))
         if artifacts != "*" or aliases != "*":
             body |= {"artifacts": artifacts, "aliases": aliases}
-        reply = yield from _write("POST", "/keys", body, _nothing)
+        reply = yield from send("POST", "/keys", body, nothing)
         return from_plain(NewKey, reply.body)
 
     def revoke_key(self, key_id: str) -> Steps[Key]:
         """Make an API key useless at once."""
         path = f"/keys/{quote(key_id, safe='')}"
-        reply = yield from _write("DELETE", path, None, _nothing, key=None)
+        reply = yield from send("DELETE", path, None, nothing, key=None)
         return from_plain(Key, reply.body)
-
-
-def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
-    reply = yield Request("GET", path, query, repeatable=True)
-    return checked(reply)
-
-
-_MADE = object()
-
-
-def _write(
-    method: str,
-    path: str,
-    body: Any,
-    changes: Subjects,
-    *,
-    key: Any = _MADE,
-    headers: Mapping[str, str] | None = None,
-    repeatable: bool = False,
-) -> Steps[Reply]:
-    """Send a change. With a `key` (None: a new one), sending it twice does it once."""
-    headers = dict(headers or {})
-    if key is not _MADE:
-        headers["Idempotency-Key"] = os.urandom(16).hex() if key is None else key
-        repeatable = True
-    request = Request(
-        method, path, body=body, headers=headers, repeatable=repeatable, changes=changes
-    )
-    reply = yield request
-    return checked(reply)
 
 
 def _release(
@@ -466,7 +434,7 @@ def _release(
     body: dict[str, Any] = {"moves": moves, "reason": reason}
     if break_glass:
         body["break_glass"] = True
-    reply = yield from _write("POST", "/releases", body, lambda _: named, key=key)
+    reply = yield from send("POST", "/releases", body, lambda _: named, key=key)
     return from_plain(Released, reply.body).release
 
 
@@ -475,16 +443,10 @@ def _target(wanted: Selector) -> Steps[Target]:
     if wanted.version is not None:
         return Target(version=wanted.version)
     if wanted.alias is None:
-        reply = yield from _get(artifact_path(wanted.kind, wanted.name))
+        reply = yield from get(artifact_path(wanted.kind, wanted.name))
         return Target(version=from_plain(Artifact, reply.body).newest)
-    reply = yield from _get(artifact_path(wanted.kind, wanted.name, "aliases", wanted.alias))
+    reply = yield from get(artifact_path(wanted.kind, wanted.name, "aliases", wanted.alias))
     return from_plain(Alias, reply.body).target
-
-
-def _items(cls: type[T], reply: Reply, field: str) -> tuple[T, ...]:
-    """The things of a list that an object has in a field."""
-    body = reply.body if isinstance(reply.body, dict) else {}
-    return from_plain(Page[cls], {"items": body.get(field)}).items  # type: ignore[valid-type]
 
 
 def _tag_path(selector: str, key: str) -> tuple[str, Subjects]:
@@ -501,7 +463,3 @@ def _about(kind: str, name: str) -> Subjects:
 
 def _moved(body: Any) -> list[tuple[str, str]]:
     return [(move.kind, move.name) for move in from_plain(Release, body).moves]
-
-
-def _nothing(_: Any) -> list[tuple[str, str]]:
-    return []

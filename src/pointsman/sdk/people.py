@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from pointsman.core.names import check_list
@@ -20,8 +20,9 @@ from pointsman.core.people import (
     SignedIn,
 )
 from pointsman.core.plain import from_plain
-from pointsman.core.vocabulary import Key, NewKey, Page, Role
-from pointsman.sdk.calls import Reply, Request, Steps, checked
+from pointsman.core.vocabulary import Key, NewKey, Role
+from pointsman.sdk.asking import get, listed, send
+from pointsman.sdk.calls import Steps
 from pointsman.sdk.spelling import artifact_path, parameters, time_text
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class PeopleTasks:
 
     def me(self) -> Steps[Me]:
         """Who the key or session belongs to, and what that may do."""
-        reply = yield from _get("/me")
+        reply = yield from get("/me")
         return from_plain(Me, reply.body)
 
     def sign_in(self, email: str, password: str) -> Steps[SignedIn]:
@@ -46,7 +47,7 @@ class PeopleTasks:
         Raises `Unauthenticated`, the same for a wrong password and for nobody of that
         address, or `Refused` after too many attempts.
         """
-        reply = yield from _change("POST", "/sessions", {"email": email, "password": password})
+        reply = yield from send("POST", "/sessions", {"email": email, "password": password})
         return from_plain(SignedIn, reply.body)
 
     def finish_sign_on(self, code: str, verifier: str) -> Steps[SignedIn]:
@@ -56,23 +57,23 @@ class PeopleTasks:
         somebody with another verifier.
         """
         body = {"code": code, "verifier": verifier}
-        reply = yield from _change("POST", "/sessions/code", body)
+        reply = yield from send("POST", "/sessions/code", body)
         return from_plain(SignedIn, reply.body)
 
     def sign_out(self) -> Steps[None]:
         """End the session whose token this client uses. Raises `Conflict` if it is a key."""
-        yield from _change("DELETE", "/sessions/current")
+        yield from send("DELETE", "/sessions/current")
 
     def change_password(self, old: str, new: str) -> Steps[None]:
         """Set one's own password; all other sessions end."""
-        yield from _change("PUT", "/me/password", {"old": old, "new": new})
+        yield from send("PUT", "/me/password", {"old": old, "new": new})
 
     def reset_password(self, email: str) -> Steps[NewReset]:
         """Let a person set a new password by a token: for admins of the installation.
 
         It lasts a day and works once. Raises `NotFound`, or `Conflict` for somebody deactivated.
         """
-        reply = yield from _change("POST", _person(email) + "/reset", {})
+        reply = yield from send("POST", _person(email) + "/reset", {})
         return from_plain(NewReset, reply.body)
 
     def redeem_reset(self, token: str, password: str) -> Steps[Person]:
@@ -81,13 +82,13 @@ class PeopleTasks:
         Raises `NotFound` or `Gone` for the token, `InvalidInput` for the password.
         """
         body = {"token": token, "password": password}
-        reply = yield from _change("POST", "/sessions/reset", body)
+        reply = yield from send("POST", "/sessions/reset", body)
         return from_plain(Person, reply.body)
 
     def my_keys(self) -> Steps[tuple[Key, ...]]:
         """One's own keys. Raises `Conflict` if it is no person who asks."""
-        reply = yield from _get("/me/keys")
-        return _items(Key, reply, "keys")
+        reply = yield from get("/me/keys")
+        return listed(Key, reply, "keys")
 
     def create_my_key(
         self,
@@ -108,12 +109,12 @@ class PeopleTasks:
             "artifacts": artifacts,
             "aliases": aliases,
         }
-        reply = yield from _change("POST", "/me/keys", body)
+        reply = yield from send("POST", "/me/keys", body)
         return from_plain(NewKey, reply.body)
 
     def revoke_my_key(self, key_id: str) -> Steps[Key]:
         """Make a key of one's own useless at once. Raises `NotFound`."""
-        reply = yield from _change("DELETE", f"/me/keys/{quote(key_id, safe='')}")
+        reply = yield from send("DELETE", f"/me/keys/{quote(key_id, safe='')}")
         return from_plain(Key, reply.body)
 
     # Coming in
@@ -140,17 +141,17 @@ class PeopleTasks:
             "artifacts": artifacts,
             "expires_at": time_text(expires_at),
         }
-        reply = yield from _change("POST", "/invitations", body)
+        reply = yield from send("POST", "/invitations", body)
         return from_plain(NewInvitation, reply.body)
 
     def invitations(self) -> Steps[tuple[Invitation, ...]]:
         """The invitations to the project, used and expired ones included."""
-        reply = yield from _get("/invitations")
-        return _items(Invitation, reply, "invitations")
+        reply = yield from get("/invitations")
+        return listed(Invitation, reply, "invitations")
 
     def withdraw_invitation(self, invitation_id: str) -> Steps[Invitation]:
         """Make an invitation useless. Raises `NotFound`, or `Conflict` if it was accepted."""
-        reply = yield from _change("DELETE", f"/invitations/{quote(invitation_id, safe='')}")
+        reply = yield from send("DELETE", f"/invitations/{quote(invitation_id, safe='')}")
         return from_plain(Invitation, reply.body)
 
     def accept_invitation(self, token: str, password: str, *, name: str = "") -> Steps[SignedIn]:
@@ -160,57 +161,57 @@ class PeopleTasks:
         expired, `Unauthenticated` if the person is there and has another password.
         """
         body = {"token": token, "password": password, "name": name}
-        reply = yield from _change("POST", "/invitations/accept", body)
+        reply = yield from send("POST", "/invitations/accept", body)
         return from_plain(SignedIn, reply.body)
 
     # People and groups
 
     def people(self) -> Steps[tuple[Person, ...]]:
         """The people with a role in the project; for admins of the installation, all."""
-        reply = yield from _get("/people")
-        return _items(Person, reply, "people")
+        reply = yield from get("/people")
+        return listed(Person, reply, "people")
 
     def person(self, email: str) -> Steps[Person]:
         """A person. Raises `NotFound`."""
-        reply = yield from _get(_person(email))
+        reply = yield from get(_person(email))
         return from_plain(Person, reply.body)
 
     def rename_person(self, email: str, name: str) -> Steps[Person]:
         """Change what a person is called: oneself, or as an admin of the installation."""
-        reply = yield from _change("PUT", _person(email) + "/name", {"name": name})
+        reply = yield from send("PUT", _person(email) + "/name", {"name": name})
         return from_plain(Person, reply.body)
 
     def deactivate_person(self, email: str) -> Steps[Person]:
         """Stop all sessions and keys of a person at once. Raises `Refused` for the last admin."""
-        reply = yield from _change("POST", _person(email) + "/deactivate", {})
+        reply = yield from send("POST", _person(email) + "/deactivate", {})
         return from_plain(Person, reply.body)
 
     def reactivate_person(self, email: str) -> Steps[Person]:
         """Undo `deactivate_person`; sessions have to be opened anew."""
-        reply = yield from _change("POST", _person(email) + "/reactivate", {})
+        reply = yield from send("POST", _person(email) + "/reactivate", {})
         return from_plain(Person, reply.body)
 
     def groups(self) -> Steps[tuple[Group, ...]]:
         """The groups with a role in the project; for admins of the installation, all."""
-        reply = yield from _get("/groups")
-        return _items(Group, reply, "groups")
+        reply = yield from get("/groups")
+        return listed(Group, reply, "groups")
 
     def join_group(self, group: str, email: str) -> Steps[Group]:
         """Put a person into a group: for admins of the installation."""
-        reply = yield from _change("PUT", _member(group, email), {})
+        reply = yield from send("PUT", _member(group, email), {})
         return from_plain(Group, reply.body)
 
     def leave_group(self, group: str, email: str) -> Steps[Group]:
         """Take a person out of a group. Raises `Refused` for the last admin."""
-        reply = yield from _change("DELETE", _member(group, email))
+        reply = yield from send("DELETE", _member(group, email))
         return from_plain(Group, reply.body)
 
     # Roles and owners
 
     def grants(self) -> Steps[tuple[RoleGrant, ...]]:
         """The roles granted in the project, and those for the whole installation."""
-        reply = yield from _get("/grants")
-        return _items(RoleGrant, reply, "grants")
+        reply = yield from get("/grants")
+        return listed(RoleGrant, reply, "grants")
 
     def grant(
         self,
@@ -233,7 +234,7 @@ class PeopleTasks:
             "artifacts": artifacts,
             "everywhere": everywhere,
         }
-        reply = yield from _change("POST", "/grants", body)
+        reply = yield from send("POST", "/grants", body)
         return from_plain(RoleGrant, reply.body)
 
     def withdraw_grant(
@@ -243,45 +244,34 @@ class PeopleTasks:
         query = parameters(
             who=who, kind=kind or None, artifacts=artifacts, everywhere=everywhere or None
         )
-        yield from _change("DELETE", "/grants", query=query)
+        yield from send("DELETE", "/grants", query=query)
 
     def owners(self, name: str, *, kind: str = "prompt") -> Steps[tuple[str, ...]]:
         """Who owns an artifact. Raises `NotFound`."""
-        reply = yield from _get(artifact_path(kind, name, "owners"))
-        return _items(str, reply, "owners")
+        reply = yield from get(artifact_path(kind, name, "owners"))
+        return listed(str, reply, "owners")
 
     def set_owner(self, name: str, who: str, *, kind: str = "prompt") -> Steps[tuple[str, ...]]:
         """Make somebody an owner of an artifact; the answer is all its owners."""
-        reply = yield from _change("PUT", artifact_path(kind, name, "owners", who), {})
-        return _items(str, reply, "owners")
+        reply = yield from send("PUT", artifact_path(kind, name, "owners", who), {})
+        return listed(str, reply, "owners")
 
     def remove_owner(self, name: str, who: str, *, kind: str = "prompt") -> Steps[tuple[str, ...]]:
         """Undo `set_owner`."""
-        reply = yield from _change("DELETE", artifact_path(kind, name, "owners", who))
-        return _items(str, reply, "owners")
+        reply = yield from send("DELETE", artifact_path(kind, name, "owners", who))
+        return listed(str, reply, "owners")
 
     # Projects
 
     def projects(self) -> Steps[tuple[Project, ...]]:
         """The projects in which the caller has a role."""
-        reply = yield from _get("/projects")
-        return _items(Project, reply, "projects")
+        reply = yield from get("/projects")
+        return listed(Project, reply, "projects")
 
     def create_project(self, name: str) -> Steps[Project]:
         """Make a project: for admins of the installation. Raises `Conflict`."""
-        reply = yield from _change("POST", "/projects", {"name": name})
+        reply = yield from send("POST", "/projects", {"name": name})
         return from_plain(Project, reply.body)
-
-
-def _get(path: str) -> Steps[Reply]:
-    return checked((yield Request("GET", path, repeatable=True)))
-
-
-def _change(
-    method: str, path: str, body: Any = None, query: tuple[tuple[str, str], ...] = ()
-) -> Steps[Reply]:
-    request = Request(method, path, query, body=body, changes=lambda _: [])
-    return checked((yield request))
 
 
 def _person(email: str) -> str:
@@ -290,8 +280,3 @@ def _person(email: str) -> str:
 
 def _member(group: str, email: str) -> str:
     return f"/groups/{quote(group, safe='')}/{quote(email, safe='')}"
-
-
-def _items(cls: type[T], reply: Reply, field: str) -> tuple[T, ...]:
-    body = reply.body if isinstance(reply.body, dict) else {}
-    return from_plain(Page[cls], {"items": body.get(field)}).items  # type: ignore[valid-type]

@@ -9,7 +9,8 @@ from pointsman.core.plain import from_plain
 from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page
-from pointsman.sdk.calls import Reply, Request, Steps, checked
+from pointsman.sdk.asking import get
+from pointsman.sdk.calls import Request, Steps, checked
 from pointsman.sdk.spelling import parameters
 
 
@@ -18,7 +19,7 @@ class RecordTasks:
 
     def journal_head(self) -> Steps[JournalHead]:
         """Whose journal it is, and where it ends."""
-        reply = yield from _get("/journal/head")
+        reply = yield from get("/journal/head")
         return from_plain(JournalHead, reply.body)
 
     def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> Steps[JournalLines]:
@@ -26,7 +27,7 @@ class RecordTasks:
 
         Nothing is checked: that is for whoever verifies them.
         """
-        reply = yield from _get("/journal/lines", parameters(after=after, limit=limit))
+        reply = yield from get("/journal/lines", parameters(after=after, limit=limit))
         return from_plain(JournalLines, reply.body)
 
     def checkpoint(self, *, idempotency_key: str | None = None) -> Steps[SignedCheckpoint]:
@@ -49,7 +50,7 @@ class RecordTasks:
         self, *, limit: int = 50, cursor: str | None = None
     ) -> Steps[Page[SignedCheckpoint]]:
         """The signed checkpoints of the journal, newest first."""
-        reply = yield from _get("/checkpoints", parameters(limit=limit, cursor=cursor))
+        reply = yield from get("/checkpoints", parameters(limit=limit, cursor=cursor))
         return from_plain(Page[SignedCheckpoint], reply.body)
 
     def evidence(self, selector: str, *, at: datetime | None = None) -> Steps[Evidence]:
@@ -58,10 +59,5 @@ class RecordTasks:
         Raises `NotFound`.
         """
         query = parameters(selector=str(parse_selector(selector)), at=at)
-        reply = yield from _get("/evidence", query)
+        reply = yield from get("/evidence", query)
         return from_plain(Evidence, reply.body)
-
-
-def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
-    reply = yield Request("GET", path, query, repeatable=True)
-    return checked(reply)

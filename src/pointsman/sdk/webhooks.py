@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
 from pointsman.core.names import check_list
 from pointsman.core.plain import from_plain
 from pointsman.core.vocabulary import Page
 from pointsman.core.webhooks import Delivery, NewWebhook, Webhook
-from pointsman.sdk.calls import Reply, Request, Steps, checked
+from pointsman.sdk.asking import get, send
+from pointsman.sdk.calls import Request, Steps, checked
 from pointsman.sdk.spelling import parameters
 
 
@@ -20,13 +19,13 @@ class WebhookTasks:
 
     def webhooks(self) -> Steps[tuple[Webhook, ...]]:
         """The webhooks of the project."""
-        reply = yield from _get("/webhooks")
+        reply = yield from get("/webhooks")
         body = reply.body if isinstance(reply.body, dict) else {}
         return from_plain(Page[Webhook], {"items": body.get("webhooks")}).items
 
     def webhook(self, webhook_id: str) -> Steps[Webhook]:
         """A webhook. Raises `NotFound`."""
-        reply = yield from _get(_path(webhook_id))
+        reply = yield from get(_path(webhook_id))
         return from_plain(Webhook, reply.body)
 
     def create_webhook(
@@ -82,7 +81,7 @@ class WebhookTasks:
             "token": token,
         }
         given = {field: value for field, value in body.items() if value is not None}
-        reply = yield from _write("PUT", _path(webhook_id), given)
+        reply = yield from send("PUT", _path(webhook_id), given, key=None)
         return from_plain(Webhook, reply.body)
 
     def delete_webhook(self, webhook_id: str) -> Steps[None]:
@@ -92,17 +91,17 @@ class WebhookTasks:
 
     def enable_webhook(self, webhook_id: str) -> Steps[Webhook]:
         """Let a webhook go on where it was. Raises `NotFound`."""
-        reply = yield from _write("POST", _path(webhook_id, "enable"), {})
+        reply = yield from send("POST", _path(webhook_id, "enable"), {}, key=None)
         return from_plain(Webhook, reply.body)
 
     def disable_webhook(self, webhook_id: str, *, reason: str = "") -> Steps[Webhook]:
         """Tell a webhook nothing more until it is enabled. Raises `NotFound`."""
-        reply = yield from _write("POST", _path(webhook_id, "disable"), {"reason": reason})
+        reply = yield from send("POST", _path(webhook_id, "disable"), {"reason": reason}, key=None)
         return from_plain(Webhook, reply.body)
 
     def test_webhook(self, webhook_id: str) -> Steps[Delivery]:
         """Have a ping sent, once; `deliveries` tells how it went. Raises `NotFound`, `Conflict`."""
-        reply = yield from _write("POST", _path(webhook_id, "test"), {})
+        reply = yield from send("POST", _path(webhook_id, "test"), {}, key=None)
         return from_plain(Delivery, reply.body)
 
     def deliveries(
@@ -110,29 +109,15 @@ class WebhookTasks:
     ) -> Steps[Page[Delivery]]:
         """What a webhook was told and is to be told, newest first. Raises `NotFound`."""
         path = _path(webhook_id, "deliveries")
-        reply = yield from _get(path, parameters(limit=limit, cursor=cursor))
+        reply = yield from get(path, parameters(limit=limit, cursor=cursor))
         return from_plain(Page[Delivery], reply.body)
 
     def redeliver(self, webhook_id: str, number: int) -> Steps[Delivery]:
         """Have an event delivered again, under its own id. Raises `NotFound`, `Conflict`."""
         path = _path(webhook_id, "deliveries", f"{number:d}", "redeliver")
-        reply = yield from _write("POST", path, {})
+        reply = yield from send("POST", path, {}, key=None)
         return from_plain(Delivery, reply.body)
 
 
 def _path(*parts: str) -> str:
     return "/webhooks/" + "/".join([quote(part, safe="") for part in parts])
-
-
-def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Steps[Reply]:
-    reply = yield Request("GET", path, query, repeatable=True)
-    return checked(reply)
-
-
-def _write(method: str, path: str, body: Any) -> Steps[Reply]:
-    """Send a change; sent twice, it takes effect once."""
-    headers = {"Idempotency-Key": os.urandom(16).hex()}
-    request = Request(
-        method, path, body=body, headers=headers, repeatable=True, changes=lambda _: []
-    )
-    return checked((yield request))
