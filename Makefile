@@ -87,4 +87,4 @@ lock: ## make the locks again from pyproject.toml; UPGRADE=1 for the newest of e
 	python3.11 -m venv --clear build/lock
 	$(PUBLICLY) build/lock/bin/pip install --quiet $(PIP_TOOLS)
 	$(COMPILE) --extra dev --output-file requirements/dev.lock
-	$(COMPILE) --extra server --constraint requirements/dev.lock --output-file requirements/server.lock
+	$(COMPILE) --extra server --extra llm --constraint requirements/dev.lock --output-file requirements/server.lock

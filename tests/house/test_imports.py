@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What `compose.Registry` answers, topic by topic; `record` joins the command line to backups.
     "embedded": {"app", "core", "storage"},
     "compose": {"app", "core", "storage", "sdk", "embedded"},
-    "server": {"compose", "app", "core", "wire", "web"},
+    "server": {"compose", "app", "core", "evals", "wire", "web"},
     "cli": {"sdk", "compose", "embedded", "server", "core"},
     # The package itself: what it exports, imported when it is asked for.
     "": {"sdk", "compose", "core"},
@@ -42,6 +42,8 @@ EXTRAS: dict[str, set[str]] = {
     "core": {"jinja2", "types"},
     # Single sign-on is imported only where it is set up.
     "app": {"", "server", "oidc"},
+    # Models, scorers and file formats that an evaluation names are imported when it runs.
+    "evals": {"", "server", "llm", "autoevals", "parquet"},
     "sdk": {"", "jinja2", "types", "otel"},
     "cli": {"", "cli"},
     "": set(),

@@ -1,0 +1,1 @@
+"""How evidence is made: outputs, scores, and the worker that runs evaluations."""
