@@ -176,6 +176,22 @@ def test_two_stores_take_turns_without_gaps(store: Store, other: Store) -> None:
     assert chain(store) == chain(other)
 
 
+def test_a_change_that_fails_after_another_store_wrote_leaves_nothing_old_behind(
+    store: Store, other: Store
+) -> None:
+    def fail(tx: Transaction) -> None:
+        record(tx)
+        raise ZeroDivisionError
+
+    before = len(chain(store))
+    store.write(PROJECT, record)
+    other.write(PROJECT, record)
+    with pytest.raises(ZeroDivisionError):
+        store.write(PROJECT, fail)
+    store.write(PROJECT, record)
+    assert len(chain(store)) == before + 3
+
+
 def test_processes_take_turns_without_gaps(place: Place, store: Store) -> None:
     ((kind, where),) = place.options.items()
     path = ":".join(entry for entry in sys.path if entry)

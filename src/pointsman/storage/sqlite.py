@@ -151,9 +151,10 @@ class SqliteStore:
         except apsw.Error:
             with explained(self._path):
                 raise
-        if self._kept is not None and self._kept_at == version:
-            # Nobody else has written: what was known after the last commit still holds.
-            records, self._kept = self._kept, None
+        # What was known is known no more if this transaction fails, or somebody else has written.
+        kept, self._kept = self._kept, None
+        if kept is not None and self._kept_at == version:
+            records = kept
             records.carry_on()
         else:
             records = records_of(self._connection, self._path)
