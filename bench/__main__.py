@@ -9,7 +9,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 
-from bench import client, governance, harness, machine, moves, reads, record, rest, scale, watch
+from bench import (
+    client,
+    governance,
+    graph,
+    harness,
+    machine,
+    moves,
+    reads,
+    record,
+    rest,
+    scale,
+    watch,
+)
 from bench.harness import Result
 from bench.run import Run
 
@@ -24,6 +36,7 @@ TOPICS: dict[str, Callable[[Run], Iterator[Result]]] = {
     "rest": rest.rest,
     "record": record.record,
     "governance": governance.governance,
+    "graph": graph.graph,
 }
 
 

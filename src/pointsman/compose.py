@@ -63,8 +63,11 @@ from pointsman.core.vocabulary import (
     Version,
     micros,
 )
+from pointsman.embedded.evaluations import EvaluationWords
 from pointsman.embedded.governance import GovernanceWords
+from pointsman.embedded.graph import GraphWords
 from pointsman.embedded.people import PeopleWords
+from pointsman.embedded.providers import ProviderWords
 from pointsman.embedded.record import RecordWords
 from pointsman.embedded.webhooks import WebhookWords
 from pointsman.errors import InvalidInput, NotFound
@@ -93,7 +96,15 @@ def open_store(data: str | os.PathLike[str] | None = None, database: str | None 
     return SqliteStore(Path(data or "data"))
 
 
-class Registry(GovernanceWords, PeopleWords, RecordWords, WebhookWords):
+class Registry(
+    EvaluationWords,
+    GovernanceWords,
+    GraphWords,
+    PeopleWords,
+    ProviderWords,
+    RecordWords,
+    WebhookWords,
+):
     """A registry in this very process, on a folder or a database; the caller is an admin.
 
     For scripts, notebooks, tests and tools on the machine that holds the data. Everything is

@@ -21,6 +21,8 @@ from pointsman.app.gate import Gate
 from pointsman.app.ports import Store
 from pointsman.app.tail import Tail
 from pointsman.errors import InvalidInput, PointsmanError, Unavailable
+from pointsman.evals.worker import Terms as Terms  # what the command line says of workers
+from pointsman.evals.worker import Worker
 from pointsman.wire.hooks.sender import HttpSender
 from pointsman.wire.native.api import NativeApi
 from pointsman.wire.native.hot import hot_protocol
@@ -32,16 +34,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 HOUSEKEEPING = 30.0
 """Seconds between writing down which keys were used and dropping old idempotency answers."""
 _GRACE = 5
+_TERMS = Terms()
 _log = logging.getLogger("pointsman")
 
 
 class Service:
     """All parts of a server over one store, joined; an ASGI application.
 
-    Making one opens nothing but threads; `close` stops them and closes the store.
+    Making one opens nothing but threads; `close` stops them and closes the store. With
+    `evaluations`, it runs those that are asked for; without, workers elsewhere have to.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, evaluations: Terms | None = _TERMS) -> None:
         self.store = store
         self.app = Application(store)
         self.tail = Tail(store)
@@ -50,10 +54,13 @@ class Service:
         self.checkpoints = checkpoints.keeper(self.app)
         self.courier = Courier(self.app, self.tail, HttpSender())
         self.applier = Applier(self.app, self.tail)
+        self.worker = None if evaluations is None else Worker(self.app, self.tail, evaluations)
         self.tail.start()
         self.applier.start()
         self.courier.start()
         self.checkpoints.start()
+        if self.worker is not None:
+            self.worker.start()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,12 +86,31 @@ class Service:
 
     def close(self) -> None:
         """Stop every thread and close the store."""
+        if self.worker is not None:
+            self.worker.stop()
         self.checkpoints.stop()
         self.courier.stop()
         self.applier.stop()
         self.native.close()
         self.tail.stop()
         self.store.close()
+
+
+class Workshop:
+    """A worker over a store, without a server: it runs evaluations until it is closed."""
+
+    def __init__(self, store: Store, terms: Terms) -> None:
+        self._store = store
+        self._tail = Tail(store)
+        self._worker = Worker(Application(store), self._tail, terms)
+        self._tail.start()
+        self._worker.start()
+
+    def close(self) -> None:
+        """Let go of what is under way, and close the store."""
+        self._worker.stop()
+        self._tail.stop()
+        self._store.close()
 
 
 class Server:

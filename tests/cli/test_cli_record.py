@@ -179,6 +179,24 @@ def test_backup_and_restore(cli: Cli, tmp_path: Path) -> None:
     assert (ran.code, "Which registry?" in ran.err) == (2, True)
 
 
+def test_a_restored_copy_is_held_unless_it_is_live(cli: Cli, tmp_path: Path) -> None:
+    made = cli.json("webhook", "create", "ops", "https://93.184.216.34/hook")["webhook"]["id"]
+    cli("change", "propose", "reply:1", "live", "-m", "older", "--when-ready", "--title", "back")
+    last = cli.json("verify")["last"]
+    backup, copy, live = (tmp_path / name for name in ("backup", "copy", "live"))
+    cli("backup", "make", backup)
+    ran = cli("backup", "restore", backup, "--data", copy)
+    assert "Held in default: 1 webhook disabled, 1 change disarmed." in ran.out
+    assert "disabled" in cli("webhook", "list", "--data", copy).out
+    assert cli.json("verify", "--data", copy)["last"] == last + 2
+    told = cli.json("backup", "restore", backup, "--data", live, "--live")
+    assert (told["held"], told["journals"][0]["entries"]) == ([], last)
+    assert cli.json("webhook", "show", made, "--data", live)["disabled_at"] is None
+    assert cli.json("verify", "--data", live)["last"] == last
+    told = Cli().json("verify", "--state", backup)
+    assert (told["sound"], told["last"]) == (True, last), "a backup is verified as it was"
+
+
 def test_a_state_that_is_not_as_the_journal_says_is_told_offline(cli: Cli, tmp_path: Path) -> None:
     _forge(cli, "UPDATE alias SET version = 1 WHERE name = 'live'")
     cli("backup", "make", tmp_path / "backup")
@@ -188,7 +206,7 @@ def test_a_state_that_is_not_as_the_journal_says_is_told_offline(cli: Cli, tmp_p
 
 
 def test_a_project_is_taken_to_another_registry(cli: Cli, tmp_path: Path) -> None:
-    cli("publish", "-", "--kind", "suite", "--name", "checks", stdin='{"rows": [1]}')
+    cli("publish", "-", "--kind", "model", "--name", "checks", stdin='{"rows": [1]}')
     cli.publish("letter", "{{> reply@live }} Bye", "--alias", "live")
     cli("alias", "set", "reply@canary", "1=90", "2=10", "-m", "try")
     cli("tag", "set", "reply", "owner=ana")
@@ -198,7 +216,7 @@ def test_a_project_is_taken_to_another_registry(cli: Cli, tmp_path: Path) -> Non
     other = Cli(POINTSMAN_DATA=str(tmp_path / "other"))
     done = other.json("import", folder, "-m", "moving")
     assert (len(done["published"]), len(done["moved"]), done["refused"]) == (4, 3, [])
-    for selector in ("reply:1", "reply:2", "letter@live", "suite:checks"):
+    for selector in ("reply:1", "reply:2", "letter@live", "model:checks"):
         one, there = cli.json("show", selector), other.json("show", selector)
         assert (one["digest"], one["message"]) == (there["digest"], there["message"])
     assert other.json("show", "reply:2")["tags"]["k"] == "v"

@@ -67,7 +67,15 @@ class TestPublish:
         write(tmp_path, {"churn.model.json": '{"uri": "s3://x"}'})
         cli("publish", tmp_path / "churn.model.json", "--name", name)
         assert cli.json("show", f"model:{name}@latest")["content"] == {"uri": "s3://x"}
-        cli("publish", "-", "--name", name, "--kind", "dataset", stdin='{"rows": [1]}')
+        cli(
+            "publish",
+            "-",
+            "--name",
+            name,
+            "--kind",
+            "dataset",
+            stdin='{"rows": [{"input": {"a": 1}}]}',
+        )
         assert '"rows"' in cli("show", f"dataset:{name}").out
 
     def test_a_folder(self, cli: Cli, tmp_path: Path) -> None:
@@ -446,12 +454,12 @@ class TestTakingAlong:
         cli.publish(cli.name("split"), "x")
         cli.publish(cli.name("split"), "y")
         cli("alias", "set", f"{cli.name('split')}@deployment", "1=1", "2=1")
-        cli("publish", "-", "--kind", "suite", "--name", a, stdin='{"rows": [1]}')
+        cli("publish", "-", "--kind", "model", "--name", a, stdin='{"rows": [1]}')
 
         told = cli.json("export", "--folder", tmp_path / "newest")
         mine = [one for one in told["files"] if one["name"].startswith(cli.folder)]
         assert {one["file"] for one in mine} == {
-            f"{a}.prompt", f"{b}.prompt", f"{a}.suite.json", f"{cli.name('split')}.prompt"
+            f"{a}.prompt", f"{b}.prompt", f"{a}.model.json", f"{cli.name('split')}.prompt"
         }  # fmt: skip
         assert (tmp_path / "newest" / f"{a}.prompt").read_text() == "newer\n"
         manifest = json.loads((tmp_path / "newest" / "pointsman-export.json").read_text())

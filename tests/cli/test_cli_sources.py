@@ -12,7 +12,7 @@ from cli.commands import Cli, write
 from pointsman.cli import publish
 from pointsman.cli.promptfile import read_prompt_file
 from pointsman.cli.sources import Source, _ordered, _parts, read_file, read_folder
-from pointsman.core.content import parse_content
+from pointsman.core.contents import parse_content
 from pointsman.errors import InvalidInput
 
 

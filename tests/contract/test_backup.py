@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from conftest import RunningServer, Serve
@@ -18,6 +19,10 @@ from pointsman.core.journal import genesis
 from pointsman.embedded.record import Manifest, make_backup, restore_backup
 from pointsman.errors import Conflict, IntegrityError, NotFound, PointsmanError, Unavailable
 from pointsman.sdk.client import Client
+from pointsman.storage.backup import _tables
+from pointsman.storage.dialects import migrations
+from pointsman.storage.opening import TABLE as MIGRATIONS_TABLE
+from pointsman.storage.sqlite import FILE
 from stores import Place, PostgresPlace, SqlitePlace
 
 
@@ -36,7 +41,8 @@ def make(place: Place, target: Path) -> Manifest:
 
 def restore(source: Path, place: Place) -> Manifest:
     options = place.options
-    return restore_backup(str(source), str(options.get("data", "")), options.get("database", ""))
+    data, database = str(options.get("data", "")), options.get("database", "")
+    return restore_backup(str(source), data, database).manifest
 
 
 def fill(registry: Registry) -> None:
@@ -203,24 +209,38 @@ def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         _backup(tmp_path, "backup")
 
 
+def _as_of_migration(number: int, source: Path, target: Path) -> SqlitePlace:
+    """The registry of a folder as a program wrote it that knew the migrations up to a number."""
+    target.mkdir()
+    with closing(apsw.Connection(str(target / FILE))) as old:
+        old.execute(MIGRATIONS_TABLE)
+        for step in migrations("sqlite")[:number]:
+            old.execute(step.sql)
+        old.execute("ATTACH ? AS new", (str(source / FILE),))
+        for table in _tables_of(number):
+            rows = old.execute(f"SELECT name FROM pragma_table_info('{table}')").fetchall()
+            columns = ", ".join(str(name) for (name,) in rows)
+            old.execute(f"DELETE FROM {table}")
+            old.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}")
+        old.execute("DELETE FROM schema_migration WHERE number > ?", (number,))
+    return SqlitePlace(target)
+
+
+def _tables_of(number: int) -> list[str]:
+    return _tables(migrations("sqlite")[:number])
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
 def test_a_backup_of_an_older_program_is_brought_up_to_date(
-    elsewhere: Place, tmp_path: Path
+    number: int, elsewhere: Place, tmp_path: Path
 ) -> None:
     with closing(Registry.open(tmp_path / "data")) as registry:
         fill(registry)
-    with SqlitePlace(tmp_path / "data").raw(guarded=False) as raw:
-        for (name,) in raw.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'checkpoint'"
-        ):
-            raw.execute(f"DROP TRIGGER {name}")
-    with SqlitePlace(tmp_path / "data").raw() as raw:
-        for (name,) in raw.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'checkpoint'"
-        ):
-            raw.execute(f"DROP TRIGGER {name}")
-        raw.execute("DROP TABLE checkpoint")
-        raw.execute("DELETE FROM schema_migration WHERE number >= 5")
-    restore(_backup(tmp_path, "backup"), elsewhere)
+    older = _as_of_migration(number, tmp_path / "data", tmp_path / "older")
+    manifest = make(older, tmp_path / "backup")
+    assert manifest.migrations == tuple(range(1, number + 1))
+    assert [one.name for one in manifest.tables] == _tables_of(number)
+    restore(tmp_path / "backup", elsewhere)
     with closing(Registry(elsewhere.open())) as registry:
         assert registry.checkpoints().items == ()
         assert registry.doctor().findings == ()

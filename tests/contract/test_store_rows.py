@@ -325,7 +325,7 @@ def test_dependencies_and_who_includes_whom(store: Store) -> None:
     with store.read() as reader:
         first = reader.dependencies(parent, 1)
         assert [row.position for row in first] == [0, 1]
-        assert first[1] == (parent, 1, 1, "uses", "model:m", loner, None, 4)
+        assert first[1] == (parent, 1, 1, "uses", "model:m", loner, None, 4, None)
         assert reader.dependencies(parent, 9) == []
         assert reader.included_artifacts(parent) == [child], "what is used is not included"
         assert reader.included_artifacts(child) == []
@@ -492,3 +492,50 @@ def test_duplicates_are_refused(store: Store) -> None:
         assert reader.content(identity, 1) == '"x"'
         assert reader.heads() == {PROJECT: 2}
     store.write(PROJECT, lambda tx: add(tx, "y"))
+
+
+def test_dependencies_of_many_at_once(store: Store) -> None:
+    """More than one statement takes: also across its seams nothing is lost or told twice."""
+    many = 1_100
+
+    def change(tx: Transaction) -> tuple[int, list[int]]:
+        child = add(tx, "child").id
+        parents = [add(tx, f"parent-{number:04}").id for number in range(many)]
+        for number, parent in enumerate(parents):
+            add_version(tx, parent, 1)
+            pinned = number % 2 + 1
+            tx.add_dependencies(
+                [
+                    include(parent, 1, child, version=pinned),
+                    DependencyRow(
+                        parent, 1, 1, "consumes", "child@prod", child, "prod", None, "label"
+                    ),
+                ]
+            )
+        add_version(tx, child, 1)
+        tx.add_tombstone(TombstoneRow(parents[0], 1, 70, "Ana", ""))
+        return child, parents
+
+    child, parents = store.write(PROJECT, change)
+    firsts = [(parent, 1) for parent in parents]
+    with store.read() as reader:
+        found = reader.dependencies_of([*firsts, (child, 1), (parents[0], 2), (ELSEWHERE, 1)])
+        assert [(row.artifact_id, row.position) for row in found] == [
+            (parent, position) for parent in parents for position in (0, 1)
+        ]
+        assert {row.variable for row in found} == {None, "label"}
+        assert reader.dependencies(parents[5], 1) == found[10:12]
+        depending = reader.dependents_of([*parents, child])
+        assert sorted(depending) == sorted(found)
+        pins = reader.pins_of([(child, 1), (parents[0], 1)])
+        assert sorted(row.artifact_id for row in pins) == parents[::2]
+        assert {row.target_version for row in pins} == {1}
+        assert sorted(row.id for row in reader.artifacts_of([*parents, ELSEWHERE])) == parents
+        standings = {row[:2]: row for row in reader.standings_of([*firsts, (child, 9)])}
+        assert standings.keys() == set(firsts)
+        assert standings[parents[0], 1].removed_at == 70
+        assert standings[parents[1], 1].removed_at is None
+        assert standings[parents[1], 1].digest == digest('"x"')
+        assert not reader.dependents_of([])
+        assert not reader.dependencies_of([])
+        assert not reader.artifacts_of([])

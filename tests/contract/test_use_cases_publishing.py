@@ -84,8 +84,8 @@ def test_the_journal_tells_of_it(registry: Registry) -> None:
     assert moved["digests"] == [published["digest"]]
 
 
-@pytest.mark.parametrize("kind", ["model", "suite", "dataset"])
-def test_other_kinds_take_any_object(registry: Registry, kind: str) -> None:
+def test_a_model_takes_any_object(registry: Registry) -> None:
+    kind = "model"
     registry.publish("x", HELLO)
     content: Any = {"b": [1, 2.5, None, "ä"], "a": {"deep": True}}
     registry.publish("x", content, kind=kind)

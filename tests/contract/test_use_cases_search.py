@@ -36,6 +36,8 @@ def fill(registry: Registry) -> None:
         content: Any = f"Text {n} about Straße and {HARD_TEXT if n % 9 == 0 else 'nothing'}"
         if kind != "prompt":
             content = {"note": [content], "Straße in a key": n}
+        if kind == "dataset":
+            content = {"rows": [{"input": content}]}
         items.append({"name": name, "kind": kind, "content": content})
     registry.publish_many(items)
     for n, item in enumerate(items):
@@ -244,11 +246,16 @@ def test_a_folder_holds_every_name_below_it(registry: Registry) -> None:
 
 
 def test_kinds_of_one_name_are_in_one_list(registry: Registry) -> None:
-    for kind in ("suite", "model", "prompt"):
-        registry.publish("same", {"template": "x"}, kind=kind)
+    contents: list[tuple[str, Any]] = [
+        ("dataset", {"rows": [{"input": {"a": 1}}]}),
+        ("model", {"a": 1}),
+        ("prompt", {"template": "x"}),
+    ]
+    for kind, content in contents:
+        registry.publish("same", content, kind=kind)
     for order in ("name", "created", "updated"):
         found = all_pages(lambda **p: registry.search(name="SAME", order=order, **p), 1)  # noqa: B023
-        assert sorted(one.kind for one in found) == ["model", "prompt", "suite"]
+        assert sorted(one.kind for one in found) == ["dataset", "model", "prompt"]
 
 
 # Cursors

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.canonical import canonical_json, digest
-from pointsman.core.content import PlainContent, parse_content, parse_prompt, restore_prompt
+from pointsman.core.content import parse_prompt, restore_prompt
+from pointsman.core.contents import PlainContent, parse_content
 from pointsman.core.tags import FORMATS
 from pointsman.errors import (
     InvalidContent,
@@ -248,14 +249,12 @@ class TestNormalForm:
         content = parse_prompt(FULL)
         assert content.shape == "chat/curly"
         assert [str(selector) for selector in content.includes] == ["tone@production", "few-shot:3"]
-        assert content.uses is None
+        assert content.uses == ()
         assert parse_prompt({"template": "x", "format": "f-string"}).shape == "text/f-string"
         used = parse_prompt({"template": "x", "model": {"uses": "model:churn@champion"}}).uses
-        assert str(used) == "model:churn@champion"
-        assert (
-            str(parse_prompt({"template": "x", "model": {"uses": "churn:3"}}).uses)
-            == "model:churn:3"
-        )
+        assert [str(one) for one in used] == ["model:churn@champion"]
+        used = parse_prompt({"template": "x", "model": {"uses": "churn:3"}}).uses
+        assert [str(one) for one in used] == ["model:churn:3"]
 
     def test_tools_of_other_types_are_kept(self) -> None:
         tool: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search", "max_uses": 5}
@@ -361,13 +360,13 @@ class TestOtherKinds:
         assert content == PlainContent("model", {"b": [1], "a": {}})
         assert content.canonical == '{"a":{},"b":[1]}'
         assert content.digest == digest(content.canonical)
-        assert (content.shape, content.includes, content.uses) == (None, (), None)
+        assert (content.shape, content.includes, content.uses) == (None, (), ())
         assert content.to_json() == {"b": [1], "a": {}}
 
     @pytest.mark.parametrize("value", [None, [], "x"])
     def test_nothing_else(self, value: Any) -> None:
         with pytest.raises(InvalidContent):
-            parse_content("dataset", value)
+            parse_content("model", value)
 
     def test_prompts(self) -> None:
         assert parse_content("prompt", "x") == parse_prompt("x")

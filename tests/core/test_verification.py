@@ -160,6 +160,34 @@ def test_a_release_is_one_run_of_moves_with_one_reason(book: Book) -> None:
     assert found(book.verify()) == [("releases", 7), ("releases", 8), ("releases", 10)]
 
 
+def test_evaluations_end_once_and_moves_rest_on_those_that_passed(book: Book) -> None:
+    book.add("evaluation.requested", seal=ONE)
+    book.add("evaluation.requested", seal=TWO)
+    book.add("evaluation.finished", evaluation=5, seal=ONE, outcome="passed")
+    book.add("evaluation.cancelled", evaluation=6)
+    passed = {"evaluation": 5, "seal": ONE, "state": "passed"}
+    waived = {"evaluation": None, "seal": TWO, "state": None}
+    book.move(evaluations=[passed, waived])
+    assert book.verify().sound
+    book.add("evaluation.finished", evaluation=6, seal=TWO, outcome="passed")
+    book.add("evaluation.cancelled", evaluation=4)
+    book.add("evaluation.requested", seal=ONE)
+    book.add("evaluation.finished", evaluation=12, seal=TWO, outcome="passed")
+    assert found(book.verify()) == [("evaluations", seq) for seq in (10, 11, 13)]
+
+
+@pytest.mark.parametrize(
+    "claim", [{"evaluation": 5, "seal": TWO}, {"evaluation": 6, "seal": TWO}, {"evaluation": 4}]
+)
+def test_a_move_on_an_evaluation_that_did_not_pass(book: Book, claim: dict[str, Any]) -> None:
+    book.add("evaluation.requested", seal=ONE)
+    book.add("evaluation.requested", seal=TWO)
+    book.add("evaluation.finished", evaluation=5, seal=ONE, outcome="passed")
+    book.add("evaluation.finished", evaluation=6, seal=TWO, outcome="failed")
+    book.move(evaluations=[{"seal": ONE, "state": "passed", **claim}])
+    assert found(book.verify()) == [("evaluations", 9)]
+
+
 def test_an_entry_changed_left_out_put_in_or_swapped_is_named(book: Book) -> None:
     book.move()
     sound = list(book.lines)

@@ -24,7 +24,16 @@ from pointsman.core.deliveries import (
     pause,
     wait,
 )
-from pointsman.core.events import Event, cloud_event, event_id, message, sentence, subject
+from pointsman.core.events import (
+    TYPES,
+    Event,
+    check_events,
+    cloud_event,
+    event_id,
+    message,
+    sentence,
+    subject,
+)
 from pointsman.core.webhooks import FORMATS, Wanted, origin, public, split_url
 from pointsman.errors import InvalidInput
 
@@ -71,6 +80,47 @@ def test_an_entry_is_wanted_by_all_three(
     wanted: Wanted, entry: tuple[str, str, str], is_wanted: bool
 ) -> None:
     assert wanted.wants(*entry) is is_wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked"),
+    [
+        (Wanted(("checkpoint.signed",)), True),
+        (Wanted(("alias.*", "checkpoint.*")), True),
+        (Wanted(), False),
+        (Wanted(("*", "alias.*")), False),
+        (Wanted(("checkpoint.signed",), artifacts="support/*"), False),
+        (Wanted(("checkpoint.signed",), aliases="prod-*"), False),
+    ],
+)
+def test_what_is_no_entry_has_to_be_asked_for(wanted: Wanted, asked: bool) -> None:
+    assert wanted.asks_for("checkpoint.signed") is asked
+
+
+@pytest.mark.parametrize("pattern", ["*", "alias.*", "*.deleted", "checkpoint.signed", *TYPES])
+def test_patterns_that_fit_some_event_are_taken(pattern: str) -> None:
+    check_events([pattern])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("alias.move", "alias.moved"),
+        ("pointsman.alias.moved", "alias.moved"),
+        ("aliases.*", "alias.moved"),
+        ("version.removed", "version.tombstoned"),
+        ("chekpoint.signed", "checkpoint.signed"),
+        ("person.*", "whole installation"),
+        ("session.opened", "whole installation"),
+        ("deployment.*", "They begin with alias, artifact, change"),
+    ],
+)
+def test_patterns_that_fit_none_are_refused_with_close_ones(pattern: str, hint: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_events(["alias.moved", pattern])
+    assert (caught.value.code, caught.value.field) == ("unknown_event", "events")
+    assert repr(pattern) in caught.value.message
+    assert hint in caught.value.hint
 
 
 # Where it may lead
@@ -213,6 +263,11 @@ def test_other_events_in_a_sentence() -> None:
     version = {"kind": "model", "name": "churn", "version": 3}
     published = replace(EVENT, type="version.published", facts=version)
     assert sentence(published) == "Ana: version published, model:churn:3"
+    facts = {"entries": 12, "hash": "ab", "note": "pointsman/x\n12\n"}
+    checkpoint = replace(EVENT, type="checkpoint.signed", by="Pointsman", facts=facts)
+    assert sentence(checkpoint) == (
+        "Pointsman signed a checkpoint of 12 entries, the last with the hash ab"
+    )
 
 
 @given(st.dictionaries(st.sampled_from(["kind", "name", "alias", "version", "to"]), st.none()))

@@ -22,8 +22,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"app", "core"},
     "web": {"app", "core"},
     "sdk": {"core"},
-    # What `compose.Registry` answers, topic by topic; `record` joins the command line to backups.
-    "embedded": {"app", "core", "storage"},
+    # What `compose.Registry` answers, topic by topic; `record` joins the command line to backups,
+    # `evaluations` runs what waits in this process.
+    "embedded": {"app", "core", "storage", "evals"},
     "compose": {"app", "core", "storage", "sdk", "embedded"},
     "server": {"compose", "app", "core", "evals", "wire", "web"},
     "cli": {"sdk", "compose", "embedded", "server", "core"},
@@ -45,7 +46,8 @@ EXTRAS: dict[str, set[str]] = {
     # Models, scorers and file formats that an evaluation names are imported when it runs.
     "evals": {"", "server", "llm", "autoevals", "parquet"},
     "sdk": {"", "jinja2", "types", "otel"},
-    "cli": {"", "cli"},
+    # Datasets from Parquet files are read when one is published.
+    "cli": {"", "cli", "parquet"},
     "": set(),
     "errors": set(),
     "_version": set(),

@@ -266,7 +266,9 @@ def test_publishing() -> None:
     found, (request,) = do(steps, published)
     assert found == published
     assert request.headers == {"Idempotency-Key": "mine"}
-    assert request.body["dependencies"] == [{"relation": "uses", "selector": "model:m"}]
+    assert request.body["dependencies"] == [
+        {"relation": "uses", "selector": "model:m", "variable": ""}
+    ]
     assert (request.body["content"], request.body["if_newest"]) == ("text", 6)
     items = [{"name": "a/b", "content": "x", "dependencies": [Dependency("uses", "model:m")]}]
     many, (request,) = do(TASKS.publish_many(items), {"published": [published]})

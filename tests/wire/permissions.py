@@ -35,6 +35,11 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     "GET /journal/head": "viewer",
     "GET /journal/lines": "viewer",
     "GET /differences": "viewer",
+    "GET /graph": "viewer",
+    "GET /graph/problems": "viewer",
+    f"GET {_A}/upstream": "viewer",
+    f"GET {_A}/downstream": "viewer",
+    f"GET {_A}/affected": "viewer",
     "GET /evidence": "viewer",
     "GET /checkpoints": "viewer",
     "POST /checkpoints": "admin",
@@ -75,6 +80,14 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     "POST /checks": "releaser",
     "GET /glass": "viewer",
     "POST /glass/{release}/review": "reviewer",
+    # Evaluating
+    "GET /evaluations": "viewer",
+    "POST /evaluations": "editor",
+    "GET /evaluations/plan": "viewer",
+    "GET /evaluations/{evaluation}": "viewer",
+    "GET /evaluations/{evaluation}/cases": "viewer",
+    "POST /evaluations/{evaluation}/cancel": "editor",
+    f"POST {_C}/evaluations": "editor",
     # People and keys
     "POST /sessions": "anyone",
     "POST /sessions/code": "anyone",
@@ -119,6 +132,11 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     f"POST {_W}/test": "admin",
     f"GET {_W}/deliveries": "admin",
     f"POST {_W}/deliveries/{{delivery}}/redeliver": "admin",
+    # Providers of models
+    "GET /providers": "viewer",
+    "GET /providers/{provider}": "viewer",
+    "PUT /providers/{provider}": "admin",
+    "DELETE /providers/{provider}": "admin",
 }
 
 RIGHT_BODIES: Final[dict[str, object]] = {"POST /projects": {"name": "never-made"}}

@@ -87,6 +87,26 @@ def test_who_may(api: Api) -> None:
     assert api.post("/checkpoints", {}, key=releaser).status == 403
 
 
+def test_the_installation_s_journal_is_for_its_admins(api: Api) -> None:
+    made = api.post("/projects", {"name": "shop"})
+    assert made.status in (201, 409), made
+    _, other = api.make_key("admin")
+    of_all = {"installation": "true"}
+    head = api.get("/journal/head", query=of_all).json
+    assert head["project"] == "installation"
+    lines = api.get("/journal/lines", query=of_all).json["lines"]
+    assert [json.loads(line)[3] for line in lines][:2] == ["project.created", "project.added"]
+    assert hashlib.sha256(lines[-1].encode()).hexdigest() == head["hash"]
+    assert api.get("/checkpoints", query=of_all).status == 200
+    for path in ("/journal/head", "/journal/lines", "/checkpoints"):
+        assert api.get(path, key=other).status == 200
+        refused = api.get(path, key=other, query=of_all)
+        assert (refused.status, refused.code) == (403, "needs_installation_admin")
+    named = {"Pointsman-Project": "installation"}
+    assert api.get("/journal/head", headers=named).status == 403
+    assert api.get("/journal/head").json["project"] == "default"
+
+
 @pytest.mark.parametrize(
     ("path", "query", "status", "code"),
     [
@@ -95,6 +115,7 @@ def test_who_may(api: Api) -> None:
         ("/journal/lines", {"limit": 10_001}, 400, "invalid_field"),
         ("/journal/lines", {"more": 1}, 400, "unknown_field"),
         ("/checkpoints", {"cursor": "x"}, 400, "invalid_cursor"),
+        ("/journal/head", {"installation": "perhaps"}, 400, "invalid_field"),
         ("/evidence", {}, 400, "missing_field"),
         ("/evidence", {"selector": "a@b@c"}, 400, None),
         ("/evidence", {"selector": "record/reply@live", "at": "yesterday"}, 400, "invalid_field"),

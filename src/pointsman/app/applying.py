@@ -1,4 +1,4 @@
-"""Applying changes by themselves: when all is there, or at the time that they are set for.
+"""What open changes come to by themselves: evaluated, and applied when all is there or it is time.
 
 A thread of the server looks whenever something happened that may have completed a change,
 and every few seconds for those that wait for their time. Of several nodes, whoever comes
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pointsman.app import changes, reviewing
 from pointsman.app.application import Application, Caller
+from pointsman.app.evaluating import asking
 from pointsman.app.ports import ProjectRow
 from pointsman.app.tail import Tail
 from pointsman.core.access import Actor
@@ -21,13 +22,22 @@ from pointsman.errors import PointsmanError
 
 LOOK_EVERY = 5.0
 """Seconds between looks when nothing happens; a scheduled change is late by no more."""
-_COMPLETING = ("change.", "check.", "policy.", "role.", "alias.", "person.", "group.")
+_COMPLETING = (
+    "change.",
+    "check.",
+    "evaluation.",
+    "policy.",
+    "role.",
+    "alias.",
+    "person.",
+    "group.",
+)
 _WATCHMAN = Actor("system", "system", "admin", "schedule")
 _log = logging.getLogger(__name__)
 
 
 class Applier:
-    """Applies the changes of all projects that are to be applied by themselves."""
+    """Has the open changes of all projects evaluated, and applies those that are to be applied."""
 
     def __init__(self, app: Application, tail: Tail) -> None:
         self._app = app
@@ -60,6 +70,8 @@ class Applier:
             some = reader.changes(project.id, None, 1, only_open=True)
         if not some:
             return 0
+        if self._app.read(watchman, asking.is_missing):
+            self._app.write(watchman, asking.start_missing)
         due = self._app.read(watchman, reviewing.due)
         applied = sum(self._apply(watchman, number) for number in due)
         over = self._app.read(

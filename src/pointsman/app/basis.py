@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pointsman.app.application import View
 from pointsman.app.closure import closure_of
-from pointsman.app.judging import Place, digests_of
+from pointsman.app.judging import digests_of
+from pointsman.app.places import Place
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.core.changes import basis_of
 from pointsman.core.names import check_alias
@@ -29,15 +30,6 @@ def detail_of(
     What a target includes or uses is resolved in the world as the change would leave it.
     """
     return {"title": row.title, "reason": row.reason, "moves": _moves_of(view, moves)}
-
-
-def live_includers(view: View, artifact_id: int, alias: str) -> Iterator[tuple[str, str]]:
-    """The prompts in use that include an artifact by this alias: kind and name."""
-    seen = set()
-    for row in view.reader.includers(artifact_id):
-        if row.live and row.target_alias == alias and row.name not in seen:
-            seen.add(row.name)
-            yield row.kind, row.name
 
 
 def basis_of_change(view: View, number: int) -> str:

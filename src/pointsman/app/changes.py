@@ -163,15 +163,8 @@ def rebase(work: Work, number: int) -> Change:
                 None if source is None else Selector(one["kind"], one["name"], alias=source),
             )
         )
-    fields = {
-        "title": row.title,
-        "reason": row.reason,
-        "labels": json.loads(row.labels),
-        "expires_at": row.expires_at,
-        "armed": row.armed_by is not None,
-        "apply_at": row.apply_at,
-    }
-    return _rewrite(work, row, fields, _written(work, wanted, armed=row.armed_by is not None))
+    moves = _written(work, wanted, armed=row.armed_by is not None)
+    return _rewrite(work, row, _fields(row), moves)
 
 
 def say(work: Work, number: int, said: str, note: str = "", *, basis: str = "") -> Change:
@@ -303,6 +296,18 @@ def apply_due(work: Work, number: int) -> Release | None:
     return apply(theirs, number)
 
 
+def disarm(work: Work) -> list[int]:
+    """Have no open change applied by itself any more; the numbers of those that would have been.
+
+    What was approved and checked stays so: the moves are the same.
+    """
+    armed = [row for row in every_open(work) if row.armed_by is not None]
+    for row in armed:
+        fields = _fields(row) | {"armed": False, "apply_at": None}
+        _write_anew(work, row, fields, json.loads(row.moves))
+    return [row.number for row in armed]
+
+
 def expire(work: Work) -> int:
     """End the changes whose time is over; how many those were."""
     over = [row for row in every_open(work) if row.expires_at <= work.now]
@@ -403,7 +408,25 @@ def _checked(work: Work, proposal: Proposal) -> dict[str, Any]:
     }
 
 
+def _fields(row: ChangeRow) -> dict[str, Any]:
+    """What a change says beside its moves."""
+    return {
+        "title": row.title,
+        "reason": row.reason,
+        "labels": json.loads(row.labels),
+        "expires_at": row.expires_at,
+        "armed": row.armed_by is not None,
+        "apply_at": row.apply_at,
+    }
+
+
 def _rewrite(work: Work, row: ChangeRow, fields: Mapping[str, Any], moves: list[Written]) -> Change:
+    return describe(work, _write_anew(work, row, fields, moves))
+
+
+def _write_anew(
+    work: Work, row: ChangeRow, fields: Mapping[str, Any], moves: list[Written]
+) -> ChangeRow:
     fact = {"change": row.number, **fields, "moves": moves}
     line = work.record("change.edited", fact)
     editors = list(dict.fromkeys([*json.loads(row.editors), work.actor.id]))
@@ -424,7 +447,7 @@ def _rewrite(work: Work, row: ChangeRow, fields: Mapping[str, Any], moves: list[
         apply_at=fields["apply_at"],
     )
     work.tx.put_change(work.project.id, row)
-    return describe(work, row)
+    return row
 
 
 def _end(work: Work, row: ChangeRow, how: str, note: str, release: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Signed checkpoints: made on demand and by the clock, kept as rows and as files.
+"""Signed checkpoints: made on demand and by the clock, kept as rows and as files, and told.
 
 A checkpoint says how many entries a journal has and which hash the last one carries. Whoever
 keeps it can later tell whether the journal still continues it. It is signed with Ed25519 by a
@@ -12,7 +12,7 @@ import binascii
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -25,9 +25,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.paging import Cursor, check_limit
-from pointsman.app.ports import ProjectRow
-from pointsman.app.ports.checkpoints import CheckpointReader, CheckpointRow
+from pointsman.app.ports import ProjectRow, Store
+from pointsman.app.ports.checkpoints import CheckpointReader, CheckpointRow, Shelf
 from pointsman.app.record import journal_head
+from pointsman.app.shelves import FOLDER, Folder, bucket
+from pointsman.app.webhooks import tell_checkpoint
 from pointsman.core.access import Actor
 from pointsman.core.checkpoints import Checkpoint, Note, Signature, VerifierKey
 from pointsman.core.record import SignedCheckpoint
@@ -36,12 +38,12 @@ from pointsman.errors import Conflict, InvalidInput, PointsmanError, Unavailable
 
 KEY = "POINTSMAN_SIGNING_KEY"
 EVERY = "POINTSMAN_CHECKPOINTS"
-FOLDER = "POINTSMAN_CHECKPOINT_DIR"
 KEY_FILE = "signing.key"
 HOURLY = 3600.0
 _SEED = 32
 _LOOK = 5.0
 """Seconds between two looks whether a checkpoint is due or has no file yet."""
+_PAGE = 100
 _log = logging.getLogger("pointsman")
 
 
@@ -84,7 +86,7 @@ def signed_by(note: Note, key: VerifierKey) -> bool:
 def make(work: Work) -> SignedCheckpoint:
     """Sign where the journal stands; the same again if it has not grown since.
 
-    Raises `Conflict` if there is no key to sign with.
+    Webhooks that asked for it are told. Raises `Conflict` if there is no key to sign with.
     """
     work.require_all("admin")
     head = journal_head(work)
@@ -96,6 +98,7 @@ def make(work: Work) -> SignedCheckpoint:
         note = signer.sign(checkpoint).text
         row = CheckpointRow(work.project.id, head.seq, key, work.now, head.hash, note)
         work.tx.add_checkpoint(row)
+        tell_checkpoint(work, row)
     return _told(row)
 
 
@@ -139,49 +142,77 @@ def find_signer(reader: CheckpointReader, environ: Mapping[str, str] = os.enviro
         ) from error
 
 
-def place_notes(view: View, environ: Mapping[str, str] = os.environ) -> int:
-    """Write the checkpoints that have no file yet into the folder for them; how many.
+def place_notes(store: Store, project: ProjectRow, shelf: Shelf) -> int:
+    """Put the checkpoints of a project that are not on a shelf yet there; how many.
 
-    Files are named after the project and the number of entries, and never changed. Raises
-    `Unavailable` if the folder can't be written to.
+    Files are named after the project, the number of entries and the key, and never changed.
+    Raises `Unavailable` if the shelf can't be reached or written to.
     """
-    home = view.reader.home()
-    given = environ.get(FOLDER)
-    if not given and home is None:
-        return 0
-    folder = Path(given) if given else Path(home or "") / "checkpoints"
-    missing: list[tuple[Path, str]] = []
-    try:
-        for row in _rows(view):
-            key_id = row.key.split("+", 2)[1]
-            file = folder / f"{quote(view.project.name, safe='')}-{row.seq:012}-{key_id}.note"
-            if file.exists():
-                break
-            missing.append((file, row.note))
-        # Oldest first: where this was interrupted, all before the newest file are there.
-        for file, note in reversed(missing):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.part")
-            part.write_text(note, "utf-8", newline="\n")
-            part.replace(file)
-    except OSError as error:
-        raise Unavailable(
-            f"Checkpoints can't be written to {folder}: {error.strerror or error}.",
-            code="checkpoints_unwritable",
-            hint=f"Check the folder's owner and permissions, or set {FOLDER}.",
-        ) from error
+    missing: list[tuple[str, str]] = []
+    found: int | None = None
+    for row in _rows(store, project):
+        if found is not None and row.seq < found:
+            break
+        name = _file_name(project, row)
+        if shelf.has(name):
+            found = row.seq
+        else:
+            missing.append((name, row.note))
+    # Oldest first: where this was interrupted, all before the newest file are there.
+    for name, note in reversed(missing):
+        shelf.put(name, note)
     return len(missing)
 
 
-class Keeper:
-    """Signs checkpoints by the clock, and puts new ones into their folder, on a thread.
+def place_everywhere(
+    store: Store,
+    projects: Sequence[ProjectRow],
+    shelves: Sequence[Shelf],
+    stopped: threading.Event | None = None,
+) -> list[PointsmanError]:
+    """Put the projects' checkpoints on all shelves; what went wrong, with each shelf once."""
+    problems: list[PointsmanError] = []
+    for shelf in shelves:
+        try:
+            for project in projects:
+                if stopped is None or not stopped.is_set():
+                    place_notes(store, project, shelf)
+        except PointsmanError as error:
+            problems.append(error)  # the next project would wait for the same shelf
+    return problems
 
-    `every` is in seconds; with 0, only checkpoints asked for are put into the folder.
+
+def folder_of(store: Store, environ: Mapping[str, str] = os.environ) -> Folder | None:
+    """The folder for checkpoints: the one that is set, or else one in the registry's own."""
+    if given := environ.get(FOLDER):
+        return Folder(Path(given))
+    with store.read() as reader:
+        home = reader.home()
+    return None if home is None else Folder(Path(home) / "checkpoints")
+
+
+def shelves(store: Store, environ: Mapping[str, str] = os.environ) -> tuple[Shelf, ...]:
+    """Where checkpoints are put, what is nearest first.
+
+    Raises `InvalidInput` for a setting that names no place.
+    """
+    kept = folder_of(store, environ), bucket(environ)
+    return tuple(shelf for shelf in kept if shelf is not None)
+
+
+class Keeper:
+    """Signs checkpoints by the clock, and puts new ones on the shelves, on a thread.
+
+    `every` is in seconds; with 0, only checkpoints asked for are put there. Raises
+    `InvalidInput` for a setting that names no place.
     """
 
-    def __init__(self, app: Application, every: float) -> None:
+    def __init__(
+        self, app: Application, every: float, environ: Mapping[str, str] = os.environ
+    ) -> None:
         self._app = app
         self._every = every
+        self._shelves = shelves(app.store, environ)
         self._stopped = threading.Event()
         self._told = ""
         self._thread = threading.Thread(target=self._run, name="pointsman-checkpoints", daemon=True)
@@ -201,14 +232,14 @@ class Keeper:
         with self._app.store.read() as reader:
             projects = reader.projects()
         problems: list[PointsmanError] = []
-        for project in projects:
+        for project in projects if self._every else ():
             caller = _system(project)
             try:
-                if self._every and self._app.read(caller, self._is_due):
+                if self._app.read(caller, self._is_due):
                     self._app.write(caller, self._make_if_due)
-                self._app.read(caller, place_notes)
             except PointsmanError as error:
                 problems.append(error)
+        problems += place_everywhere(self._app.store, projects, self._shelves, self._stopped)
         if problems:
             raise problems[0]
 
@@ -231,9 +262,10 @@ class Keeper:
                 self.tend()
                 self._told = ""
             except PointsmanError as error:
-                if str(error) != self._told:  # once is enough
+                # Once is enough, and what a store says differs each time, by how long it took.
+                if error.code != self._told:
                     _log.warning("Checkpoints will be tried again: %s", error)
-                    self._told = str(error)
+                    self._told = error.code
             except Exception:
                 _log.exception("Checkpoints failed and will be tried again")
 
@@ -257,18 +289,28 @@ def keeper(app: Application, environ: Mapping[str, str] = os.environ) -> Keeper:
         able = bool(environ.get(KEY)) or reader.home() is not None
     if text and every and not able:
         _log.warning("No checkpoints are made: %s is not set", KEY)
-    return Keeper(app, every if able else 0)
+    return Keeper(app, every if able else 0, environ)
 
 
 def _system(project: ProjectRow) -> Caller:
     return Caller(Actor("system", "system", "admin", "schedule"), project)
 
 
-def _rows(view: View) -> Iterator[CheckpointRow]:
+def _rows(store: Store, project: ProjectRow) -> Iterator[CheckpointRow]:
+    """The project's checkpoints, newest first. Nothing is read while a shelf is waited for."""
     before: int | None = None
-    while rows := view.reader.checkpoints(view.project.id, before, 100):
+    while True:
+        with store.read() as reader:
+            rows = reader.checkpoints(project.id, before, _PAGE)
+        if not rows:
+            return
         yield from rows
         before = rows[-1].seq
+
+
+def _file_name(project: ProjectRow, row: CheckpointRow) -> str:
+    key_id = row.key.split("+", 2)[1]
+    return f"{quote(project.name, safe='')}-{row.seq:012}-{key_id}.note"
 
 
 def _told(row: CheckpointRow) -> SignedCheckpoint:

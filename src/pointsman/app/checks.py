@@ -14,6 +14,7 @@ from pointsman.app.closure import seal_of
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.canonical import check_text
 from pointsman.core.changes import CheckResult, CheckState
+from pointsman.core.evaluation import CHECK
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import moment
 from pointsman.errors import InvalidInput, NotFound
@@ -76,6 +77,13 @@ def _report(work: Work, given: Report) -> CheckResult:
             "A check needs a name of 1 to 100 printable characters.",
             code="invalid_check_name",
             hint="Use the name that the policy asks for.",
+            field="name",
+        )
+    if name.startswith(CHECK):
+        raise InvalidInput(
+            f"Checks whose name begins with {CHECK} are reported by evaluations alone.",
+            code="reserved_check_name",
+            hint="Choose another name.",
             field="name",
         )
     if given.state not in get_args(CheckState):

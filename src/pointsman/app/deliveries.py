@@ -22,14 +22,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from pointsman.app.affecting import told_affected
 from pointsman.app.application import Application, Caller, Work
 from pointsman.app.ports import ProjectRow, Reader
+from pointsman.app.ports.checkpoints import CheckpointRow
 from pointsman.app.ports.webhooks import DeliveryRow, Outcome, Sender, WebhookRow
+from pointsman.app.releases import MOVED
 from pointsman.app.tail import Tail
-from pointsman.app.webhooks import STEP, disable, take_in, wants
+from pointsman.app.webhooks import STEP, checkpoint_event, disable, take_in, wants
 from pointsman.core.access import Actor
 from pointsman.core.deliveries import SECOND, Next, after_attempt, agenda, pause
-from pointsman.core.events import PING, Event, message
+from pointsman.core.events import PING, SIGNED, Event, message
 from pointsman.core.journal import Line
 from pointsman.errors import PointsmanError
 
@@ -49,6 +52,8 @@ TAKEN = 100
 """Entries that become deliveries in one transaction, lest other writers wait for long."""
 SLICE = 20.0
 """Seconds after which a webhook lets others have its thread."""
+_KEYS = 100
+"""Keys, at most, that sign checkpoints of one and the same entry."""
 COURIER = Actor("system", "system", "admin", "webhooks")
 _log = logging.getLogger(__name__)
 
@@ -357,14 +362,27 @@ def _terms(row: WebhookRow) -> WebhookRow:
 
 
 def _event(reader: Reader, project: ProjectRow, row: WebhookRow, one: DeliveryRow) -> Event:
-    """What a delivery tells, read from the journal."""
+    """What a delivery tells, read from the journal or from the checkpoints."""
     source = f"urn:pointsman:{reader.meta('store')}:{project.uid}"
+    if one.type == SIGNED:
+        found = _checkpoint(reader, row, one)
+        told = {
+            "entries": found.seq,
+            "hash": found.hash,
+            "key": found.key,
+            "note": found.note,
+        }
+        by, via = "Pointsman", "checkpoints"
+        return Event(one.event, source, SIGNED, found.at, by, via, one.seq, project.name, told)
     if not one.seq:
         facts = {"webhook": row.id, "webhook_name": row.name}
         return Event(
             one.event, source, PING, one.created_at, "Pointsman", "webhooks", 0, project.name, facts
         )
     (line,) = reader.lines(project.id, one.seq - 1, 1)
+    facts = json.loads(line.data)
+    if line.type == MOVED:
+        facts |= told_affected(reader, project.id, line)
     return Event(
         id=one.event,
         source=source,
@@ -374,8 +392,14 @@ def _event(reader: Reader, project: ProjectRow, row: WebhookRow, one: DeliveryRo
         via=line.via,
         seq=line.seq,
         project=project.name,
-        facts=json.loads(line.data),
+        facts=facts,
     )
+
+
+def _checkpoint(reader: Reader, row: WebhookRow, one: DeliveryRow) -> CheckpointRow:
+    """The checkpoint that a delivery tells of: of those of so many entries, perhaps one a key."""
+    rows = reader.checkpoints(row.project_id, one.seq + 1, _KEYS)
+    return next(found for found in rows if checkpoint_event(reader, found, row) == one.event)
 
 
 def _after(

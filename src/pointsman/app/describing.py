@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointsman.app.application import View
-from pointsman.app.ports import AliasRow, ArtifactRow, KeyRow, TombstoneRow, VersionRow
+from pointsman.app.ports import (
+    AliasRow,
+    ArtifactRow,
+    DependencyRow,
+    KeyRow,
+    TombstoneRow,
+    VersionRow,
+)
 from pointsman.core.journal import Line
 from pointsman.core.vocabulary import (
     Alias,
@@ -16,6 +23,7 @@ from pointsman.core.vocabulary import (
     Dependency,
     Entry,
     Key,
+    Relation,
     Tombstone,
     Version,
     moment,
@@ -67,8 +75,7 @@ def versions_of(
             tags=tags[row.number],
             aliases=tuple(aliases[row.number]),
             dependencies=tuple(
-                Dependency(one.relation, one.selector)  # type: ignore[arg-type]
-                for one in reader.dependencies(artifact.id, row.number)
+                told_dependency(one) for one in reader.dependencies(artifact.id, row.number)
             ),
             tombstone=tombstones.get(row.number),
             content=reader.content(artifact.id, row.number) if contents else None,
@@ -106,6 +113,12 @@ def version_of(
         tombstone=buried,
         content=parsed,
     )
+
+
+def told_dependency(row: DependencyRow) -> Dependency:
+    """A dependency as people are told of it."""
+    relation: Relation = row.relation  # type: ignore[assignment]  # checked when written
+    return Dependency(relation, row.selector, row.variable or "")
 
 
 def alias_of(row: AliasRow) -> Alias:

@@ -12,8 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointsman.app import doctor_governance, doctor_people, doctor_webhooks
+from pointsman.app import (
+    doctor_evaluations,
+    doctor_governance,
+    doctor_people,
+    doctor_providers,
+    doctor_webhooks,
+)
 from pointsman.app.application import View
+from pointsman.app.including import plain_dependency
 from pointsman.app.keys import fingerprint
 from pointsman.app.ports import DependencyRow, KeyRow
 from pointsman.app.releases import MOVED
@@ -41,7 +48,7 @@ class _Replayed:
     versions: list[tuple[str, str, str, int, str | None]] = field(default_factory=list)
     """Digest, message, author, time and shape of versions 1, 2, 3…"""
     dependencies: dict[int, list[list[str]]] = field(default_factory=dict)
-    """Relation and selector of each dependency, by version."""
+    """Relation, selector and perhaps variable of each dependency, by version."""
     tombstones: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     """When, by whom and why, by version."""
     tags: dict[tuple[int, str], str] = field(default_factory=dict)
@@ -61,6 +68,8 @@ class _Examination:
         self.people: doctor_people.Told = {}
         self.webhooks: doctor_webhooks.Told = {}
         self.governance: doctor_governance.Told = {}
+        self.providers: doctor_providers.Told = {}
+        self.evaluations: doctor_evaluations.Told = {}
 
     def wrong(self, check: str, subject: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -112,6 +121,8 @@ def examine(view: View) -> Diagnosis:
     _examine_people(view, found)
     _examine_webhooks(view, found)
     _examine_governance(view, found)
+    _examine_providers(view, found)
+    _examine_evaluations(view, found)
     return Diagnosis(dict(found.checked), tuple(found.findings))
 
 
@@ -175,8 +186,8 @@ def _need(view: View, row: DependencyRow) -> list[str]:
     if target is not None:
         leads = Selector(check_kind(target.kind), target.name, row.target_version, row.target_alias)
         if str(leads) == row.selector:
-            return [row.relation, row.selector]
-    return [row.relation, row.selector, f"leading to {target}@{row.target_alias}"]
+            return plain_dependency(row)
+    return [*plain_dependency(row), f"leading to {target}@{row.target_alias}"]
 
 
 def _examine_keys(view: View, found: _Examination) -> None:
@@ -214,6 +225,22 @@ def _examine_governance(view: View, found: _Examination) -> None:
     for one in stored.keys() | found.governance.keys():
         told = found.governance.get(one)
         found.same("governance", one, "it", stored.get(one), told)
+
+
+def _examine_providers(view: View, found: _Examination) -> None:
+    stored = doctor_providers.stored(view)
+    found.checked["providers"] += len(stored)
+    for one in stored.keys() | found.providers.keys():
+        told = found.providers.get(one)
+        found.same("providers", f"provider {one}", "the provider", stored.get(one), told)
+
+
+def _examine_evaluations(view: View, found: _Examination) -> None:
+    stored = doctor_evaluations.stored(view)
+    found.checked["evaluations and their ends"] += len(stored)
+    for one in stored.keys() | found.evaluations.keys():
+        told = found.evaluations.get(one)
+        found.same("evaluations", one, "it", stored.get(one), told)
 
 
 def _replay(view: View, found: _Examination) -> None:
@@ -337,6 +364,14 @@ def _webhook(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
     doctor_webhooks.apply(found.webhooks, line, fact)
 
 
+def _provider(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    doctor_providers.apply(found.providers, line, fact)
+
+
+def _evaluation(found: _Examination, line: Line, fact: dict[str, Any]) -> None:
+    doctor_evaluations.apply(found.evaluations, line, fact)
+
+
 def _arms(target: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     if target is not None:
         yield from target.get("split") or [target]
@@ -361,6 +396,8 @@ _APPLY: dict[str, Callable[[_Examination, Line, dict[str, Any]], None]] = {
     "key.revoked": _key_revoked,
     **dict.fromkeys(doctor_people.TYPES, _people),
     **dict.fromkeys(doctor_governance.TYPES, _governance),
+    **dict.fromkeys(doctor_providers.TYPES, _provider),
+    **dict.fromkeys(doctor_evaluations.TYPES, _evaluation),
     "webhook.created": _webhook,
     "webhook.changed": _webhook,
     "webhook.deleted": _webhook,

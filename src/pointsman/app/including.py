@@ -15,13 +15,17 @@ from pointsman.app.application import View, Work
 from pointsman.app.ports import AliasRow, ArtifactRow, DependencyRow, VersionRow
 from pointsman.core.composition import Composition, check_includes, compose
 from pointsman.core.composition import Included as Ingredient
-from pointsman.core.content import Content, PromptContent, restore_prompt
+from pointsman.core.content import PromptContent, restore_prompt
+from pointsman.core.contents import Content
 from pointsman.core.releases import target_from_plain
 from pointsman.core.selectors import Selector, parse_selector
+from pointsman.core.variables import suggestion
 from pointsman.core.vocabulary import Dependency, Included, Relation
 from pointsman.errors import Conflict, Gone, InvalidContent, InvalidInput, NotFound, TooLarge
 
 MAX_DEPENDENCIES = 200
+_Wanted = dict[tuple[Relation, str, str], Selector]
+"""What each relation, selector and variable means."""
 
 
 def dependency_rows(
@@ -33,30 +37,10 @@ def dependency_rows(
 ) -> list[DependencyRow]:
     """The dependencies of a version about to be published: found in its content, and declared.
 
-    Raises `NotFound` if one does not exist, `InvalidContent` for a cycle or too deep a chain.
+    Raises `NotFound` if one does not exist, `InvalidContent` for a cycle or too deep a chain,
+    and `InvalidInput` for a variable that the template does not have.
     """
-    wanted: dict[tuple[Relation, str], Selector] = {}
-    for selector in content.includes:
-        wanted["includes", str(selector)] = selector
-    if content.uses is not None:
-        wanted["uses", str(content.uses)] = content.uses
-    for one in declared:
-        if one.relation not in get_args(Relation):
-            raise InvalidInput(
-                f"{one.relation!r} is not a relation.",
-                code="invalid_relation",
-                hint="Use consumes or uses; includes are found in the template.",
-                field="dependencies",
-            )
-        selector = parse_selector(one.selector)
-        if one.relation == "includes" and ("includes", str(selector)) not in wanted:
-            raise InvalidInput(
-                f"The template does not include {one.selector}.",
-                code="invalid_relation",
-                hint="Includes are found in the template; leave them out here.",
-                field="dependencies",
-            )
-        wanted[one.relation, str(selector)] = selector
+    wanted = _wanted(content, declared)
     if len(wanted) > MAX_DEPENDENCIES:
         raise TooLarge(
             f"The version has {len(wanted)} dependencies.",
@@ -64,7 +48,7 @@ def dependency_rows(
             field="dependencies",
         )
     rows = []
-    for position, ((relation, text), selector) in enumerate(wanted.items()):
+    for position, ((relation, text, variable), selector) in enumerate(wanted.items()):
         target = _existing(work, selector)
         rows.append(
             DependencyRow(
@@ -76,6 +60,7 @@ def dependency_rows(
                 target.id,
                 selector.alias,
                 selector.version,
+                variable or None,
             )
         )
     included = {row.target_id for row in rows if row.relation == "includes"}
@@ -83,8 +68,19 @@ def dependency_rows(
         _check_graph(work, artifact, included)
         assert isinstance(content, PromptContent)
         # This raises if it can't be put together as things stand.
-        compose_content(work, content, f"{artifact.name}:{number}")
+        composition, _ = compose_content(work, content, f"{artifact.name}:{number}")
+        content = composition.content
+    _check_variables(artifact.kind, content, [row.variable for row in rows if row.variable])
     return rows
+
+
+def plain_dependency(row: DependencyRow) -> list[str]:
+    """A dependency as the journal tells it: relation, selector, and the variable if there is one.
+
+    Two elements where there is none, as before there were variables: old entries keep their hash.
+    """
+    told = [row.relation, row.selector]
+    return [*told, row.variable] if row.variable else told
 
 
 def check_shape_kept(work: Work, artifact: ArtifactRow, shape: str | None) -> None:
@@ -239,6 +235,83 @@ def _alias(view: View, artifact: ArtifactRow, name: str, at: int | None) -> Alia
             field="selector",
         )
     return row
+
+
+def _wanted(content: Content, declared: Sequence[Dependency]) -> _Wanted:
+    """The dependencies in the content and those declared, each once."""
+    wanted: _Wanted = {}
+    for selector in content.includes:
+        wanted["includes", str(selector), ""] = selector
+    for selector in content.uses:
+        wanted["uses", str(selector), ""] = selector
+    taken: dict[str, str] = {}
+    for one in declared:
+        if one.relation not in get_args(Relation):
+            raise InvalidInput(
+                f"{one.relation!r} is not a relation.",
+                code="invalid_relation",
+                hint="Use consumes or uses; includes are found in the template.",
+                field="dependencies",
+            )
+        selector = parse_selector(one.selector)
+        text = str(selector)
+        if one.relation == "includes" and ("includes", text, "") not in wanted:
+            raise InvalidInput(
+                f"The template does not include {one.selector}.",
+                code="invalid_relation",
+                hint="Includes are found in the template; leave them out here.",
+                field="dependencies",
+            )
+        if one.variable:
+            _check_taken(one, text, taken)
+        wanted[one.relation, text, one.variable] = selector
+    for relation, text, variable in list(wanted):
+        # Said without a variable as well, it says nothing more.
+        if variable:
+            wanted.pop((relation, text, ""), None)
+    return wanted
+
+
+def _check_taken(one: Dependency, text: str, taken: dict[str, str]) -> None:
+    """Raise `InvalidInput` unless this may fill its variable, and nothing else does."""
+    if one.relation != "consumes":
+        raise InvalidInput(
+            f"{one.relation} {one.selector} names the variable {one.variable!r}.",
+            code="invalid_variable",
+            hint="Only what is consumed fills a variable; leave it out, or write consumes.",
+            field="dependencies",
+        )
+    other = taken.setdefault(one.variable, text)
+    if other != text:
+        raise InvalidInput(
+            f"The variable {one.variable!r} would take the output of both {other} and {text}.",
+            code="invalid_variable",
+            hint="Give each of them a variable of its own.",
+            field="dependencies",
+        )
+
+
+def _check_variables(kind: str, content: Content, variables: Sequence[str]) -> None:
+    """Raise `InvalidInput` unless the template, with what it includes, has these variables."""
+    if not variables:
+        return
+    if not isinstance(content, PromptContent):
+        raise InvalidInput(
+            f"A {kind} has no template, so nothing fills the variable {variables[0]!r}.",
+            code="invalid_variable",
+            hint="Leave the variable out.",
+            field="dependencies",
+        )
+    known = [one.name for one in content.compiled.variables]
+    for name in variables:
+        if name not in known:
+            has = f"It has {', '.join(known)}." if known else "It has none."
+            raise InvalidInput(
+                f"The template has no variable {name!r} to take the output.",
+                code="invalid_variable",
+                hint=suggestion(name, known) or has,
+                field="dependencies",
+            )
 
 
 def _existing(work: Work, selector: Selector) -> ArtifactRow:

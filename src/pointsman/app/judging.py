@@ -7,17 +7,21 @@ what happens. The judgement itself is `core.policy`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pointsman.app import people
 from pointsman.app.application import View
 from pointsman.app.closure import closure_of, seal_of
+from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
+from pointsman.app.looseness import loose_parts, loose_suites
+from pointsman.app.places import Backing, Place
 from pointsman.app.policies import asks_for_owners, policies_of
-from pointsman.app.ports import AliasRow, ArtifactRow
+from pointsman.app.ports import ArtifactRow
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.access import Actor, Verdict, may
 from pointsman.core.changes import CheckState
+from pointsman.core.evaluation import Requirement
 from pointsman.core.policy import (
     FORGIVABLE,
     Case,
@@ -40,45 +44,6 @@ _WORST: dict[CheckState, int] = {"passed": 0, "pending": 1, "error": 2, "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An alias of an artifact, as the transaction sees it; `row` is None if it never was."""
-
-    artifact: ArtifactRow
-    alias: str
-    row: AliasRow | None
-
-    @property
-    def target(self) -> Target | None:
-        return self.row.target if self.row else None
-
-    @property
-    def revision(self) -> int:
-        return self.row.revision if self.row else 0
-
-    @property
-    def name(self) -> str:
-        """Kind, name and alias in one word."""
-        return f"{self.artifact.kind}:{self.artifact.name}@{self.alias}"
-
-
-@dataclass(frozen=True, slots=True)
-class Backing:
-    """What stands behind a move beyond who makes it: the change that it comes from.
-
-    `basis` is the digest of exactly what the change would do, `voices` what was said to that
-    very basis, `authors` the ids of those who proposed and edited it. `glass` asks to pass
-    over what is missing.
-    """
-
-    change: int | None = None
-    basis: str = ""
-    voices: tuple[Voice, ...] = ()
-    authors: frozenset[str] = frozenset()
-    glass: bool = False
-    undoes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Judged:
     """A judgement of one move: what governs it, what was asked, and what came out."""
 
@@ -88,6 +53,7 @@ class Judged:
     passed: tuple[Reason, ...] = ()
     approvals: tuple[Voice, ...] = ()
     checks: tuple[CheckRow, ...] = ()
+    evaluations: tuple[Requirement, ...] = ()
     authors: frozenset[str] = frozenset()
     free: bool = False
     """Whether it needed less than the policy asks for, as it goes back."""
@@ -111,6 +77,8 @@ def judge_move(
     if policy is None:
         return Judged(None, why, right)
     reports = _reports(view, policy, artifact, to, backing.basis) if policy.checks else {}
+    wanted = evaluations_of(view, policy, place, to, backing)
+    loose = [*loose_parts(view, policy, artifact, to), *loose_suites(view, policy, wanted)]
     case = Case(
         actor=actor,
         kind=artifact.kind,
@@ -121,9 +89,10 @@ def judge_move(
         owners=frozenset(view.reader.owners(artifact.id)) if asks_for_owners(policy) else _NOBODY,
         authors=_authors(view, place, to, backing) if backing.voices else _NOBODY,
         last_moved_at=place.row.moved_at if place.row else None,
-        loose=tuple(_loose(view, policy, artifact, to)),
+        loose=tuple(dict.fromkeys(loose)),
         voices=backing.voices,
         checks={name: report.state for name, report in reports.items()},  # type: ignore[misc]
+        evaluations=tuple(one.requirement for one in wanted),
     )
     found = verdict(policy, case)
     waived = any(reason.code in FORGIVABLE for reason in found.reasons)
@@ -148,9 +117,24 @@ def judge_move(
         passed,
         tuple(approvals),
         tuple(reports.values()),
+        case.evaluations,
         case.authors,
         case.rollback,
     )
+
+
+def evaluations_of(
+    view: View, policy: Policy, place: Place, to: Target | None, backing: Backing
+) -> list[Wanted]:
+    """What the policy asks to have evaluated before this move, and how each stands."""
+    if policy.evaluate == "none":
+        return []
+    scope = Scope(
+        downstream=policy.evaluate == "affected",
+        suites=policy.suites,
+        blocking=policy.without_suite == "block",
+    )
+    return wanted_for(view, place, backing.together or ((place, to),), scope)
 
 
 def voices_on(view: View, number: int, basis: str) -> tuple[Voice, ...]:
@@ -184,25 +168,6 @@ def _authors(view: View, place: Place, to: Target | None, backing: Backing) -> f
     made -= closure_of(view, place.artifact.id, place.target).members
     published = {view.reader.publisher(*one) for one in made}
     return backing.authors | {one for one in published if one is not None}
-
-
-def _loose(view: View, policy: Policy, artifact: ArtifactRow, to: Target | None) -> Iterator[str]:
-    """What the target includes in a way that others may change without as much being asked."""
-    if not (policy.approvals or policy.checks):
-        return
-    for row in closure_of(view, artifact.id, to).included:
-        if row.target_version is not None:
-            continue
-        child = view.reader.artifact_by_id(row.target_id)
-        watched: Policy | None = None
-        if child is not None and row.target_alias is not None:
-            watched, _ = governing(policies_of(view), child.kind, child.name, row.target_alias)
-        if (
-            watched is None
-            or watched.approvals < policy.approvals
-            or not set(policy.checks) <= set(watched.checks)
-        ):
-            yield row.selector
 
 
 def _reports(

@@ -17,7 +17,8 @@ from pointsman.core.policy_fields import read_policy, write_policy
 from pointsman.errors import InvalidInput, NotFound, StaleRevision
 
 PRODUCTION = Policy("production", aliases="production", reason=1)
-"""What a project has until it sets a policy of this name: moving production needs a reason."""
+"""What a project has until it sets a policy of this name, or for the very same aliases: moving
+production needs a reason."""
 MAX_POLICIES = 200
 
 
@@ -26,7 +27,7 @@ def policies_of(view: View) -> list[Policy]:
     if view.policies is None:
         rows = view.reader.policies(view.project.id)
         found = [_read(row.body) for row in rows if row.body is not None]
-        if all(one.name != PRODUCTION.name for one in found):
+        if not any(map(_replaces_built_in, found)):
             found.append(PRODUCTION)
         view.policies = found
     return view.policies
@@ -102,6 +103,16 @@ def delete_policy(work: Work, name: str, *, reason: str = "") -> None:
 def asks_for_owners(policy: Policy) -> bool:
     """Whether the owners of an artifact matter to it."""
     return policy.movers.owners or policy.approvers.owners or policy.bypass.owners
+
+
+def _replaces_built_in(policy: Policy) -> bool:
+    """Whether it has the built-in policy's name, or is for the same: its author's word counts."""
+    same = policy.aliases, policy.artifacts, policy.kind
+    return policy.name == PRODUCTION.name or same == (
+        PRODUCTION.aliases,
+        PRODUCTION.artifacts,
+        PRODUCTION.kind,
+    )
 
 
 @lru_cache(1_024)

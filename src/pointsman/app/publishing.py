@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from pointsman.app import releases
 from pointsman.app.application import Work
-from pointsman.app.describing import version_of
-from pointsman.app.including import check_shape_kept, dependency_rows
-from pointsman.app.judging import Place
+from pointsman.app.describing import told_dependency, version_of
+from pointsman.app.including import check_shape_kept, dependency_rows, plain_dependency
+from pointsman.app.places import Place
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionRow
 from pointsman.app.readable import check_readable
 from pointsman.app.tagging import MAX_TAGS, set_tag_row
 from pointsman.core.canonical import JSON
-from pointsman.core.content import parse_content
+from pointsman.core.contents import parse_content
 from pointsman.core.names import (
     check_alias,
     check_kind,
@@ -158,7 +158,7 @@ class _Press:
         if shape is not None:
             fact["shape"] = shape
         if dependencies:
-            fact["dependencies"] = [[one.relation, one.selector] for one in dependencies]
+            fact["dependencies"] = [plain_dependency(one) for one in dependencies]
         line = work.record("version.published", fact, artifact=artifact.id)
         row = VersionRow(artifact.id, number, digest, message, work.actor.name, line.at, shape)
         work.tx.add_version(row, content.canonical, line.seq)
@@ -255,10 +255,7 @@ def _new_artifact(work: Work, kind: str, name: str) -> ArtifactRow:
 
 
 def _told(rows: Sequence[DependencyRow]) -> tuple[Dependency, ...]:
-    return tuple(
-        Dependency(row.relation, row.selector)  # type: ignore[arg-type]  # checked when written
-        for row in rows
-    )
+    return tuple(told_dependency(row) for row in rows)
 
 
 def _checked_tags(tags: Mapping[str, str]) -> dict[str, str]:

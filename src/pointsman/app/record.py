@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from pointsman.app.application import View
+from pointsman.app.application import Caller, View
 from pointsman.app.paging import check_limit
+from pointsman.app.people import require_everywhere
 from pointsman.core.journal import genesis, spelled
+from pointsman.core.people import INSTALLATION
 from pointsman.core.record import JournalHead, JournalLines
 from pointsman.core.vocabulary import moment
-from pointsman.errors import InvalidInput
+from pointsman.errors import InvalidInput, NotFound
 
 MAX_LINES = 10_000
+
+
+def of_installation(view: View) -> View:
+    """The same look at the record of the whole installation: of people, groups and projects.
+
+    Raises `Refused` (for admins of the installation), or `NotFound` before there is one.
+    """
+    require_everywhere(view)
+    home = view.reader.project(INSTALLATION)
+    if home is None:
+        raise NotFound(
+            "Nothing is on record yet for the whole installation.",
+            code="no_installation_record",
+            hint="Its journal begins with the first person, group or further project.",
+        )
+    return View(view.reader, Caller(view.actor, home), view.clock_now)
 
 
 def journal_head(view: View) -> JournalHead:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pointsman.app.application import View, Work
+from pointsman.app.evaluating.standing import tell_stale
 from pointsman.app.glass import record_broken_glass
-from pointsman.app.judging import Backing, Judged, Place, judge_move, reasons_of
+from pointsman.app.judging import Judged, judge_move, reasons_of
+from pointsman.app.places import Backing, Place
 from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, StandingRow
 from pointsman.app.readable import check_readable
 from pointsman.core.access import Verdict, may
@@ -196,6 +198,9 @@ def carry_out(
     names = [(place.artifact.kind, place.artifact.name, place.alias) for place, _ in orders]
     places = {name: place for name, (place, _) in zip(names, orders, strict=True)}
     by_place = {}
+    backing = replace(
+        backing, together=tuple((places[m.kind, m.name, m.alias], m.to) for m in planned)
+    )
     for move in planned:
         name = move.kind, move.name, move.alias
         by_place[name] = judge_move(work, places[name], move.to, reason, backing)
@@ -237,6 +242,7 @@ def carry_out(
             pointed.setdefault(moved.id, set()).update(move.to.versions if move.to else ())
     if pointed:
         check_readable(work, pointed)
+    tell_stale(work, backing.together, number)
     return Release(number, moment(lines[0].at), work.actor.name, reason, planned, backing.undoes)
 
 
@@ -418,6 +424,17 @@ def _evidence(circumstances: _Circumstances) -> dict[str, object]:
         fact["checks"] = [
             {"name": row.name, "digest": row.digest, "state": row.state, "by": row.by_name}
             for row in judged.checks
+        ]
+    if judged.evaluations:
+        fact["evaluations"] = [
+            {
+                "version": one.label,
+                "suite": one.suite,
+                "state": one.state,
+                "evaluation": one.evaluation,
+                "seal": one.seal,
+            }
+            for one in judged.evaluations
         ]
     if judged.policy is not None:
         fact["policy"] = judged.policy.name

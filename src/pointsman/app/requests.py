@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, get_args
 
 from pointsman.app.changes import Proposal, Wanted
+from pointsman.app.evaluating import asking
+from pointsman.app.evaluating.orders import EVALUATED
 from pointsman.app.publishing import Publish
 from pointsman.app.releases import Wish
 from pointsman.core.canonical import check_text
@@ -24,8 +26,10 @@ from pointsman.core.releases import single, split
 from pointsman.core.search import Order, Query, parse_tags
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Dependency, Target, micros
-from pointsman.errors import InvalidInput, InvalidName
+from pointsman.errors import InvalidInput, InvalidName, TooLarge
 
+MAX_SUITES = 100
+"""Suites that can be named at once."""
 _PUBLISH = {field.name for field in fields(Publish)}
 _MOVE = {"kind", "name", "alias", "version", "split", "delete", "if_revision"}
 
@@ -64,12 +68,16 @@ def publish_request(item: Mapping[str, Any]) -> Publish:
             raise _missing(needed)
     values = dict(item)
     values["dependencies"] = tuple(
-        one if isinstance(one, Dependency) else Dependency(one["relation"], one["selector"])
+        one if isinstance(one, Dependency) else _dependency(one)
         for one in item.get("dependencies", ())
     )
     values["aliases"] = check_list(item.get("aliases", ()), field="aliases")
     values["tags"] = dict(item.get("tags") or {})
     return Publish(**values)
+
+
+def _dependency(item: Mapping[str, Any]) -> Dependency:
+    return Dependency(item["relation"], item["selector"], item.get("variable", ""))
 
 
 def wish(move: Mapping[str, Any]) -> Wish:
@@ -141,6 +149,48 @@ def target(
             )
         return split(arms)
     return None
+
+
+def evaluation_request(
+    selector: str,
+    *,
+    alias: str = asking.DEFAULT_ALIAS,
+    against: int | None = None,
+    suites: Sequence[str] = (),
+    affected: bool = False,
+    fresh: bool = False,
+    again: bool = False,
+    budget_calls: int | None = None,
+    budget_money: float | None = None,
+) -> asking.Request:
+    """The request that the parameters of `evaluate` spell."""
+    wanted = parse_selector(selector)
+    if wanted.kind not in EVALUATED:
+        raise InvalidInput(
+            f"A {wanted.kind} is not evaluated: it is what others are evaluated with.",
+            code="not_evaluated",
+            hint=f"Name a {' or a '.join(EVALUATED)}.",
+            field="selector",
+        )
+    named = tuple(dict.fromkeys(check_list(suites, field="suites")))
+    if len(named) > MAX_SUITES:
+        raise TooLarge(
+            f"{len(named):,} suites are named.",
+            code="too_large",
+            hint=f"Name at most {MAX_SUITES} at once, or none for those that have the alias.",
+            field="suites",
+        )
+    return asking.Request(
+        selector=wanted,
+        alias=check_alias(alias),
+        against=None if against is None else check_version_number(against, field="against"),
+        suites=named,
+        affected=affected,
+        fresh=fresh,
+        again=again,
+        budget_calls=budget_calls,
+        budget_money=budget_money,
+    )
 
 
 def search_query(

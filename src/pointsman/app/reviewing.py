@@ -7,29 +7,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pointsman.app import people, releases
+from pointsman.app import graph, people, releases
 from pointsman.app.application import View
 from pointsman.app.basis import (
     Places,
     Written,
     detail_of,
     found_change,
-    live_includers,
     place_of,
     places_of,
     targets_of,
 )
 from pointsman.app.checks import told_check
 from pointsman.app.judging import (
-    Backing,
     Judged,
-    Place,
     digests_of,
     judge_move,
     reasons_of,
     voices_on,
 )
 from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.places import Backing, Moves, Place
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.app.reading import compare
 from pointsman.core.access import Actor, may
@@ -212,7 +210,7 @@ def describe(view: View, row: ChangeRow) -> Change:
     if row.armed_by is not None:
         armed = people.actor_of(view.reader, view.project.id, row.armed_by, "schedule")
         actor = armed or replace(actor, role=None, grants=())
-    backing = backing_of(view, row, basis)
+    backing = backing_of(view, row, basis, together=targets_of(places))
     judged = [
         judge_move(view, place, target_from_plain(one["to"]), row.reason, backing, actor=actor)
         for place, one in places
@@ -265,6 +263,7 @@ def backing_of(
     voices: tuple[Voice, ...] | None = None,
     *,
     glass: bool = False,
+    together: Moves = (),
 ) -> Backing:
     """What stands behind the moves of a change: its writers, and what was said to a basis."""
     return Backing(
@@ -273,6 +272,7 @@ def backing_of(
         voices=voices_on(view, row.number, basis) if voices is None else voices,
         authors=frozenset({row.author, *json.loads(row.editors)}),
         glass=glass,
+        together=tuple(together),
     )
 
 
@@ -312,6 +312,7 @@ def _readable(view: View, rows: Sequence[ChangeRow]) -> Iterator[Change]:
 def _told_move(view: View, place: Place, one: Written, judged: Judged) -> ProposedMove:
     to = target_from_plain(one["to"])
     artifact = place.artifact
+    affected = _affected(view, place, to)
     return ProposedMove(
         kind=artifact.kind,
         name=artifact.name,
@@ -321,15 +322,26 @@ def _told_move(view: View, place: Place, one: Written, judged: Judged) -> Propos
         revision=place.revision,
         digests=tuple(digests_of(view, artifact.id, to)),
         replaced=tuple(digests_of(view, artifact.id, place.target)),
-        affects=tuple(
-            f"{kind}:{name}"
-            for kind, name in live_includers(view, artifact.id, place.alias)
-            if may(view.actor, "read", kind, name).allowed
-        ),
+        affects=tuple(affected),
         conflict=conflict_of(place, one),
         policy="" if judged.policy is None else judged.policy.name,
         missing=tuple(_missing(reason) for reason in judged.verdict.reasons),
+        evaluations=tuple(
+            each
+            for each in judged.evaluations
+            if may(view.actor, "read", each.kind, each.name).allowed
+        ),
     )
+
+
+def _affected(view: View, place: Place, to: Target | None) -> Iterator[str]:
+    """The artifacts downstream of a move, as far as the asker may read them."""
+    names = (
+        f"{node.kind}:{node.name}"
+        for node in graph.affected_by(view, [(place, to)]).affected
+        if may(view.actor, "read", node.kind, node.name).allowed
+    )
+    yield from dict.fromkeys(names)
 
 
 def _opinions(

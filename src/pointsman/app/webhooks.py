@@ -19,10 +19,11 @@ from pointsman.app.addresses import SafeUrl
 from pointsman.app.application import View, Work
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import Reader
+from pointsman.app.ports.checkpoints import CheckpointRow
 from pointsman.app.ports.webhooks import DeliveryRow, WebhookRow
 from pointsman.core.canonical import check_text
 from pointsman.core.deliveries import WINDOW
-from pointsman.core.events import PING, SECRET_PREFIX, event_id, subject
+from pointsman.core.events import PING, SECRET_PREFIX, SIGNED, check_events, event_id, subject
 from pointsman.core.journal import Line
 from pointsman.core.names import check_reason
 from pointsman.core.patterns import ANY
@@ -170,15 +171,20 @@ def disable_webhook(work: Work, webhook_id: str, reason: str = "") -> Webhook:
 def enable_webhook(work: Work, webhook_id: str) -> Webhook:
     """Let a webhook go on where it was: it is told of all that happened meanwhile.
 
-    Raises `NotFound` or `Refused`.
+    Of checkpoints it is told the newest, which is about all that the others were about. Raises
+    `NotFound` or `Refused`.
     """
     work.require_all("admin")
     row = _found(work, webhook_id)
     if row.disabled_at is not None:
+        since = row.disabled_at
         work.record("webhook.enabled", {"webhook": row.id, "webhook_name": row.name})
         row = row._replace(disabled_at=None, disabled_why="", lease_until=0)
         work.tx.put_webhook(row)
         work.tx.hurry_deliveries(row.id, AT_ONCE)
+        for newest in work.tx.checkpoints(work.project.id, None, 1):
+            if newest.at >= since:
+                row = _take_checkpoint(work, row, newest)
     return webhook_of(row)
 
 
@@ -267,9 +273,26 @@ def take_in(
     return row, rows
 
 
+def tell_checkpoint(work: Work, checkpoint: CheckpointRow) -> None:
+    """Have the webhooks that asked for it told of a checkpoint, in the transaction that adds it.
+
+    A checkpoint is no entry, so nothing finds it later. Who is disabled, or has too much
+    waiting, is told of a later one: each is about all that those before it were about.
+    """
+    for row in work.tx.webhooks(work.project.id):
+        if row.disabled_at is None:
+            _take_checkpoint(work, row, checkpoint)
+
+
+def checkpoint_event(reader: Reader, checkpoint: CheckpointRow, row: WebhookRow) -> str:
+    """The id under which a webhook is told of a checkpoint."""
+    store = reader.meta("store") or ""
+    return event_id(store, SIGNED, checkpoint.hash, checkpoint.seq, checkpoint.key, row.id)
+
+
 def wants(row: WebhookRow, line: Line) -> bool:
     """Whether a webhook is told of an entry."""
-    wanted = Wanted(tuple(json.loads(row.events)), row.artifacts, row.aliases)
+    wanted = _wanted_by(row)
     if wanted == _ALL:
         return True
     if wanted.artifacts == ANY and wanted.aliases == ANY:
@@ -335,6 +358,8 @@ def _with_terms(row: WebhookRow, wanted: Amendment) -> WebhookRow:
         row.artifacts if wanted.artifacts is None else wanted.artifacts,
         row.aliases if wanted.aliases is None else wanted.aliases,
     )
+    if wanted.events is not None:
+        check_events(patterns.events)
     token = row.token if wanted.token is None else wanted.token
     url = row.url if wanted.url is None else wanted.url.text
     if wanted.token is None and row.url and origin(url) != origin(row.url):
@@ -356,6 +381,37 @@ def _settled(work: Work, row: WebhookRow) -> WebhookRow:
     if not lines:
         return row
     return take_in(work, row, [one for one in lines if wants(row, one)], lines[-1].seq)[0]
+
+
+def _take_checkpoint(work: Work, row: WebhookRow, checkpoint: CheckpointRow) -> WebhookRow:
+    """Make a checkpoint pending for a webhook that asked for such, if it has room."""
+    if not _wanted_by(row).asks_for(SIGNED):
+        return row
+    if len(work.tx.pending_deliveries(row.id)) >= WINDOW:
+        return row
+    work.tx.put_delivery(
+        DeliveryRow(
+            webhook_id=row.id,
+            number=row.next_delivery,
+            seq=checkpoint.seq,
+            event=checkpoint_event(work.tx, checkpoint, row),
+            type=SIGNED,
+            subject="",
+            lane=0,
+            state="pending",
+            attempts=0,
+            created_at=checkpoint.at,
+            due_at=HURRIED,
+        )
+    )
+    row = row._replace(next_delivery=row.next_delivery + 1)
+    work.tx.put_webhook(row)
+    work.tx.forget_deliveries(row.id, row.next_delivery - KEPT)
+    return row
+
+
+def _wanted_by(row: WebhookRow) -> Wanted:
+    return Wanted(tuple(json.loads(row.events)), row.artifacts, row.aliases)
 
 
 def _fact(row: WebhookRow) -> dict[str, Any]:

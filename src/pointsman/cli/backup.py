@@ -47,24 +47,45 @@ def make_command(*, out: Output, target: str, data: str | None, database: str | 
 
 @backup_command.command("restore", short_help="Restore a backup to an empty place.")
 @click.argument("source", type=click.Path())
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Let webhooks and changes go on as they were: the original is no more.",
+)
 @place_options(server=False)
 @with_output
-def restore_command(*, out: Output, source: str, data: str | None, database: str | None) -> None:
+def restore_command(
+    *, out: Output, source: str, live: bool, data: str | None, database: str | None
+) -> None:
     """Restore the backup in the folder SOURCE to an empty folder or database.
 
     Everything is verified first: the files' sums, and the chain of each journal. There is no
     registry before all of it is there. It goes on under a new epoch, so that clients which know
     more than the backup follow it.
 
+    So that a copy does not do what its original does, its webhooks are disabled, and changes
+    that would be applied by themselves are disarmed. Both are on record, and can be undone one
+    by one. With --live nothing is held: for what takes the original's place.
+
     \b
     Examples:
-      pointsman backup restore /mnt/backups/2026-11-21 --data /var/lib/pointsman
+      pointsman backup restore /mnt/backups/2026-11-21 --data drill
+      pointsman backup restore /mnt/backups/2026-11-21 --data /var/lib/pointsman --live
     """
     place = _place(data, database)
     with needing_server():
+        from pointsman.core.plain import to_plain
         from pointsman.embedded.record import restore_backup
-    manifest = restore_backup(source, place.data, place.database)
-    _tell(out, manifest, f"{place} is restored")
+    done = restore_backup(source, place.data, place.database, live=live)
+    if out.as_json:
+        out.data({**to_plain(done.manifest), "held": done.held})
+        return
+    _tell(out, done.manifest, f"{place} is restored")
+    for one in done.held:
+        out.line(
+            f"Held in {one.project}: {counted(len(one.webhooks), 'webhooks')} disabled, "
+            f"{counted(len(one.changes), 'changes')} disarmed."
+        )
 
 
 def _place(data: str | None, database: str | None) -> Place:

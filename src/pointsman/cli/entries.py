@@ -9,7 +9,7 @@ import click
 
 from pointsman.cli.entries_governance import TYPES as GOVERNANCE
 from pointsman.cli.entries_governance import told_governance
-from pointsman.cli.moving import place_of, short_target
+from pointsman.cli.moving import place_of, short_label, short_target
 
 if TYPE_CHECKING:
     from pointsman.core.vocabulary import Entry, Target
@@ -22,11 +22,16 @@ TYPES: Final = (
     "artifact.archived",
     "artifact.created",
     "artifact.restored",
+    "evaluation.cancelled",
+    "evaluation.finished",
+    "evaluation.requested",
     "key.created",
     "key.revoked",
     "owner.removed",
     "owner.set",
     "project.created",
+    "provider.deleted",
+    "provider.set",
     "role.granted",
     "role.withdrawn",
     "tag.deleted",
@@ -72,12 +77,21 @@ def told_entry(entry: Entry) -> str:
             return f"{version} tagged {data['key']}={data.get('value', '')}"
         case "tag.deleted":
             return f"{version} no longer tagged {data['key']}"
+        case "evaluation.requested":
+            what = f"{short_label(data['version'])} to be evaluated"
+            return f"{what} with {short_label(data['suite'])}"
+        case "evaluation.finished":
+            return f"evaluation {data['evaluation']} {data['outcome']}{_because(data['summary'])}"
+        case "evaluation.cancelled":
+            return f"evaluation {data['evaluation']} cancelled"
         case "key.created":
             return f"key {data['key']} made for {data.get('key_name')} ({data.get('role')})"
         case "key.revoked":
             return f"key {data['key']} of {data.get('key_name')} revoked"
         case "project.created":
             return f"project {data.get('project', '')} created"
+        case "provider.set" | "provider.deleted":
+            return f"provider {data['provider_name']} {entry.type.partition('.')[2]}"
     # A newer registry tells of things that this program has no sentence for.
     return told_governance(entry) or " ".join([entry.type, version]).rstrip()
 

@@ -24,6 +24,7 @@ from pointsman.errors import (
 
 FAILED = 1
 USAGE = 2
+INCONCLUSIVE = 2
 REFUSED = 3
 NOT_FOUND = 4
 UNAVAILABLE = 5

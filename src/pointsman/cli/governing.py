@@ -11,6 +11,7 @@ import click
 
 from pointsman.cli.connect import Registry
 from pointsman.cli.diff import print_diff
+from pointsman.cli.evaluating import told_requirement
 from pointsman.cli.moving import place_of, told_move, told_target
 from pointsman.cli.output import Output
 from pointsman.cli.times import exactly, said, when
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PROPOSABLE = ("approvals_missing", "not_a_mover")
 """Refusals of a move that a change is the way round."""
+_STATES = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 _SAID = {"approved": "approves", "objected": "objects", "taken back": "took it back"}
 
 
@@ -222,8 +224,10 @@ def _tell_moves(out: Output, registry: Registry, change: Change) -> None:
         out.line(told_proposed(move) + policy)
         if move.conflict:
             out.line(f"Conflict: {move.conflict}", fg="red")
+        for one in move.evaluations:
+            out.line(f"Evaluation {told_requirement(one)}", fg=_STATES.get(one.state or ""))
         if move.affects:
-            out.line(f"Affects {', '.join(move.affects)}, which include it.")
+            out.line(f"Affects {', '.join(move.affects)}, which depend on it.")
         tell_diff(out, registry, change, index)
 
 

@@ -1,10 +1,10 @@
-"""`pointsman import`: what `pointsman export --folder` wrote, into a project."""
+"""`pointsman import`: what `pointsman export --folder` wrote; or tests of promptfoo."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +25,38 @@ _Place = tuple[str, str]
 """Kind and name of an artifact."""
 
 
-@click.command("import", short_help="Bring an exported project in.")
-@click.argument("folder")
+@click.command("import", short_help="Bring an exported project in, or tests of promptfoo.")
+@click.argument("folder", metavar="FOLDER|FILE")
 @click.option("-m", "--reason", default="", metavar="WHY", help="Why aliases move; goes before "
               "the reason that the export tells.")  # fmt: skip
+@click.option("--name", help="Of tests: the name of the dataset and the suite.")
+@click.option(
+    "--for", "patterns", multiple=True, metavar="PATTERN",
+    help="Of tests: what the suite is for, such as support/reply or support/*.",
+)  # fmt: skip
+@click.option(
+    "--grader", default="", metavar="PROVIDER:MODEL",
+    help="Of tests: the model that judges, where they name none.",
+)  # fmt: skip
+@click.option(
+    "--embeddings", default="", metavar="PROVIDER:MODEL",
+    help="Of tests: the model of embeddings, where they name none.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Of tests: only show what they would become.")
 @with_registry(makes=True)
 @click.pass_context
 def import_command(
-    ctx: click.Context, *, registry: Registry, out: Output, folder: str, reason: str
+    ctx: click.Context,
+    /,
+    *,
+    registry: Registry,
+    out: Output,
+    folder: str,
+    reason: str,
+    name: str | None,
+    patterns: Sequence[str],
+    dry_run: bool,
+    **models: str,
 ) -> None:
     """Publish the versions that an export has, and move the aliases to where they pointed.
 
@@ -44,10 +68,23 @@ def import_command(
 
     Exits with 3 if anything was refused.
 
+    FILE is a configuration of promptfoo. Its tests become a dataset and its assertions a suite,
+    both called --name; whatever has no equivalent here is listed. Code is never run, and files
+    outside of its folder are never read.
+
     \b
     Examples:
       pointsman import project/ --reason "moving to the new registry"
+      pointsman import promptfooconfig.yaml --name support/quality --for support/reply
     """
+    if Path(folder).is_file():
+        _import_tests(registry, out, Path(folder), name, patterns, models, dry_run=dry_run)
+        return
+    if name or patterns or dry_run or any(models.values()):
+        raise click.UsageError(
+            "--name, --for, --grader, --embeddings and --dry-run go with a file of tests, "
+            f"and {folder} is none."
+        )
     plan = _read_manifest(Path(folder))
     done = _Import(registry, Path(folder), reason or f"imported from {Path(folder).name}")
     done.run(plan)
@@ -69,6 +106,31 @@ def import_command(
         )
     if done.refused:
         ctx.exit(REFUSED)
+
+
+def _import_tests(
+    registry: Registry,
+    out: Output,
+    path: Path,
+    name: str | None,
+    patterns: Sequence[str],
+    models: Mapping[str, str],
+    *,
+    dry_run: bool,
+) -> None:
+    from pointsman.cli.promptfoo import Wanted, import_config
+    from pointsman.core.names import check_name
+
+    if not name or not patterns:
+        raise click.UsageError(
+            "What are they called, and what are they for? Add --name and --for: "
+            f"pointsman import {path} --name support/quality --for support/reply"
+        )
+    for option, model in models.items():
+        if model and ":" not in model:
+            raise click.UsageError(f"--{option} is a provider and a model: openai:gpt-4o.")
+    wanted = Wanted(check_name(name), tuple(patterns), **models)
+    import_config(registry, out, path, wanted, dry_run=dry_run)
 
 
 @dataclass

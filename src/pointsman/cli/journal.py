@@ -16,7 +16,7 @@ import click
 from pointsman.cli.connect import Registry, with_registry
 from pointsman.cli.output import Output
 from pointsman.cli.times import MOMENT
-from pointsman.errors import Unavailable
+from pointsman.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from pointsman.core.record import JournalHead
@@ -29,12 +29,19 @@ _STEP = 5_000
 @click.option(
     "--after", type=click.IntRange(0), default=0, metavar="NO.", help="Begin after this entry."
 )
-@click.option("--person", help="Only what this one did: a name, or an id such as key:abc.")
+@click.option(
+    "--person", help="Only what this one did: a name, an e-mail address, or an id such as key:abc."
+)
 @click.option("--artifact", metavar="NAME", help="Only about this artifact: name or kind:name.")
 @click.option("--alias", help="Only about this alias.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only entries of this type.")
 @click.option("--since", type=MOMENT, help="At or after this moment.")
 @click.option("--until", type=MOMENT, help="Before this moment.")
+@click.option(
+    "--installation",
+    is_flag=True,
+    help="The journal of the whole installation (people, groups, projects), for its admins.",
+)
 @with_registry()
 def journal_command(
     *,
@@ -48,6 +55,7 @@ def journal_command(
     types: Sequence[str],
     since: datetime | None,
     until: datetime | None,
+    installation: bool,
 ) -> None:
     """Write the journal as lines of JSON, oldest first, after a line that says whose it is.
 
@@ -59,7 +67,8 @@ def journal_command(
     \b
     Examples:
       pointsman journal -o journal.jsonl
-      pointsman journal --person ana --type alias.moved --since 2026-01-01
+      pointsman journal --person ana@example.org --type alias.moved --since 2026-01-01
+      pointsman journal --installation -o people.jsonl
     """
     conditions = {
         "person": person,
@@ -70,13 +79,14 @@ def journal_command(
         "until": until.isoformat() if until else None,
     }
     filters = {name: text for name, text in conditions.items() if text is not None}
-    wanted = _wanted(person, artifact, alias, types, since, until) if filters else None
-    head = registry.journal_head()
+    who = () if person is None else _subjects(registry, person)
+    wanted = _wanted(who, artifact, alias, types, since, until) if filters else None
+    head = registry.journal_head(installation=installation)
     after = min(after, head.seq)
     count = 0
     with opened(output) as file:
         file.write(f"{header_of(head, after, filters)}\n".encode())
-        for line in fetched(registry, head, after):
+        for line in fetched(registry, head, after, installation=installation):
             if wanted is None or wanted(line):
                 file.write(line)
                 count += 1
@@ -103,10 +113,13 @@ def header_of(head: JournalHead, after: int = 0, filters: dict[str, str] | None 
     ).text
 
 
-def fetched(registry: Registry, head: JournalHead, after: int = 0) -> Iterator[bytes]:
+def fetched(
+    registry: Registry, head: JournalHead, after: int = 0, *, installation: bool = False
+) -> Iterator[bytes]:
     """The entries after a number up to the head, as lines."""
     while after < head.seq:
-        page = registry.journal_lines(after, limit=min(_STEP, head.seq - after))
+        limit = min(_STEP, head.seq - after)
+        page = registry.journal_lines(after, limit=limit, installation=installation)
         if page.last is None:
             return
         for line in page.lines:
@@ -138,8 +151,30 @@ def opened(output: str) -> Iterator[BinaryIO]:
             part.unlink()
 
 
+def _subjects(registry: Registry, person: str) -> Sequence[str]:
+    """What entries may say of somebody: a name, an id; for an e-mail address the person's id.
+
+    Raises `NotFound` for an address of nobody, and `Refused` for another's unless an admin asks.
+    """
+    if "@" not in person:
+        return (person,)
+    try:
+        return person, f"person:{registry.person(person).id}"
+    except InvalidInput:
+        return (person,)  # a name with an @ in it
+    except Refused as error:
+        mine = registry.me()
+        if mine.email == person.strip().lower():
+            return person, mine.actor
+        raise Refused(
+            error.message,
+            code=error.code,
+            hint="Admins may look addresses up; give the name or the id of who it was.",
+        ) from error
+
+
 def _wanted(
-    person: str | None,
+    who: Sequence[str],
     artifact: str | None,
     alias: str | None,
     types: Sequence[str],
@@ -158,7 +193,7 @@ def _wanted(
     def meets(line: bytes) -> bool:
         _, _, at, kind, actor, by, _, fact = json.loads(line)
         return (
-            (person is None or person in (actor, by))
+            (not who or actor in who or by in who)
             and (about is None or about == (fact.get("kind"), fact.get("name")))
             and (alias is None or fact.get("alias") == alias)
             and (not types or kind in types)

@@ -72,6 +72,11 @@ def short_target(target: Target | None) -> str:
     return ", ".join(f"{arm.version} ({arm.weight})" for arm in target.split)
 
 
+def short_label(label: str) -> str:
+    """A version's full name as people write it: prompts go without their kind."""
+    return label.removeprefix("prompt:")
+
+
 def read_artifact(text: str) -> tuple[str, str]:
     """Kind and name of a selector that names an artifact and no version of it."""
     from pointsman.core.selectors import parse_selector

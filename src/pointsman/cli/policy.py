@@ -75,8 +75,8 @@ def list_policies(*, registry: Registry, out: Output) -> None:
 def show_policy(*, registry: Registry, out: Output, name: str) -> None:
     """Show a policy as YAML, as `pointsman policy set` reads it.
 
-    What it leaves out is as usual: all artifacts, no approvals, no checks, releasers move,
-    reviewers approve, admins may break the glass, and rollbacks are free.
+    What it leaves out is as usual: all artifacts, no approvals, no checks, no evaluations,
+    releasers move, reviewers approve, admins may break the glass, and rollbacks are free.
     """
     found = registry.policy(name)
     if out.as_json:
@@ -116,6 +116,20 @@ def _rules(function: F) -> F:
         click.option(
             "--check", "checks", multiple=True, metavar="NAME",
             help="A check that must have passed; repeatable.",
+        ),
+        click.option(
+            "--evaluate", type=click.Choice(("none", "self", "affected")),
+            help="What must have been evaluated and have passed: nothing, what moves, or all "
+            "that depends on it as well.",
+        ),
+        click.option(
+            "--suite", "suites", multiple=True, metavar="SUITE",
+            help="A suite to evaluate with (name, name:3, name@alias); repeatable. Without, "
+            "those that have the alias.",
+        ),
+        click.option(
+            "--without-suite", type=click.Choice(("block", "warn")),
+            help="What it means that no suite is for something that would be evaluated.",
         ),
         click.option(
             "--reason", type=click.IntRange(min=0), metavar="N",
@@ -169,6 +183,7 @@ def set_policy(
     Examples:
       pointsman policy set --name production --approvals 1 --check evaluation
       pointsman policy set --name models --aliases champion --kind model --approver group:ml
+      pointsman policy set --name production --evaluate affected --suite support/quality@stable
       pointsman policy show production > production.yaml; pointsman policy set production.yaml
     """
     if (file is None) == (name is None):
@@ -307,7 +322,8 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(given)
     for name in ("movers", "approvers", "bypass"):
         fields[name] = _who(given[name]) if given[name] else None
-    fields["checks"] = list(given["checks"]) or None
+    for name in ("checks", "suites"):
+        fields[name] = list(given[name]) or None
     return fields
 
 
@@ -329,6 +345,9 @@ def _who(words: Sequence[str]) -> dict[str, Any]:
 _REST = (
     "movers",
     "self_approval",
+    "evaluate",
+    "suites",
+    "without_suite",
     "cool_down",
     "freezes",
     "approvals_expire",

@@ -19,11 +19,12 @@ from pointsman.cli.failing import INTERRUPTED, PIPE_CLOSED, exit_code, tell
 from pointsman.errors import PointsmanError
 
 _SECTIONS = {
-    "Serve": ("serve", "webhook"),
+    "Serve": ("serve", "webhook", "provider"),
     "Let in": ("login", "key", "user", "group", "project"),
     "Write": ("publish", "tag", "archive", "restore", "tombstone"),
-    "Read": ("list", "show", "versions", "diff"),
+    "Read": ("list", "show", "versions", "diff", "graph"),
     "Move": ("promote", "rollback", "alias", "release"),
+    "Evaluate": ("eval", "worker"),
     "Govern": ("policy", "change", "approve", "check", "glass"),
     "Look back": ("history", "at", "changed", "watch"),
     "Take along": ("export", "import", "bundle", "doctor"),
@@ -41,8 +42,9 @@ _MODULES = {
 _EPILOG = """\b
 Exit status:
   0    done
-  1    it failed; doctor, verify: something is wrong
-  2    the command line is wrong: an option, a selector, a name, a moment…
+  1    it failed; doctor, verify: something is wrong; eval: something that must hold does not
+  2    the command line is wrong: an option, a selector, a name, a moment…;
+       eval: inconclusive, or cancelled
   3    refused: not allowed, or the state is not what was assumed
   4    there is no such thing
   5    the registry can't be reached; trying again can help

@@ -16,7 +16,7 @@ from pointsman.errors import NotFound
 
 if TYPE_CHECKING:
     from pointsman.cli.sources import Source
-    from pointsman.core.vocabulary import Published
+    from pointsman.core.vocabulary import Dependency, Published
 
 _MOST = 1_000
 _LARGEST = 32 << 20
@@ -28,12 +28,27 @@ _LARGEST = 32 << 20
 @click.option("--name", help="The artifact's name; by default the file's.")
 @click.option("--kind", metavar="KIND", help="prompt (the default), model, suite or dataset.")
 @click.option(
-    "--as", "form", type=click.Choice(["prompt", "text", "json"]),
+    "--as", "form", type=click.Choice(["prompt", "text", "json", "jsonl", "csv", "tsv", "parquet"]),
     help="What the file holds, whatever its ending is.",
 )  # fmt: skip
 @click.option("-m", "--message", default="", help="Why this version was made.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the version.")
 @click.option("--alias", "aliases", multiple=True, help="An alias to move to the new version.")
+@click.option(
+    "--consumes",
+    multiple=True,
+    metavar="[VARIABLE=]SELECTOR",
+    help="What it takes the output of, and the variable that takes it.",
+)
+@click.option("--uses", multiple=True, metavar="SELECTOR", help="What else it needs: a model.")
+@click.option(
+    "--expected", metavar="FIELD", help="Of rows: the field or column that holds what is expected."
+)
+@click.option(
+    "--row-tag", "row_tags", multiple=True, metavar="FIELD",
+    help="Of rows: a field or column that is a tag, which cuts them into slices.",
+)  # fmt: skip
+@click.option("--row-id", metavar="FIELD", help="Of rows: the field or column that is their id.")
 @click.option("--reason", default="", metavar="WHY", help="Why aliases move; else the message.")
 @click.option(
     "--if-changed/--always",
@@ -56,6 +71,11 @@ def publish_command(
     message: str,
     tags: Sequence[str],
     aliases: Sequence[str],
+    consumes: Sequence[str],
+    uses: Sequence[str],
+    expected: str | None,
+    row_tags: Sequence[str],
+    row_id: str | None,
     reason: str,
     if_changed: bool | None,
     if_newest: int | None,
@@ -67,20 +87,31 @@ def publish_command(
     the template alone; .json holds the content as the API takes it. Other kinds than prompts
     are .json; name.model.json says its kind by itself.
 
+    .jsonl, .csv, .tsv and .parquet hold the rows of a dataset. A line of JSON is a row
+    ({"input": {…}, "expected": …}), or an object whose fields are all inputs, as the columns
+    of a table are; but for those that --expected, --row-tag and --row-id pick.
+
     A folder is published as a whole: names are the paths in it, and what has not changed is
-    left alone. Up to 1,000 versions are published together, or none of them.
+    left alone; rows count as name.dataset.csv. Up to 1,000 versions are published together, or
+    none of them.
 
     \b
     Examples:
       pointsman publish reply.prompt --name support/reply -m "shorter"
       pointsman publish prompts/ --alias staging
+      pointsman publish tickets.csv --expected label --row-tag language
+      pointsman publish reply.prompt --consumes label=support/classify@production
       echo 'Hello {{ name }}' | pointsman publish - --name greeting
     """
-    sources = _read(path, name, kind, form, if_newest, out)
+    dependencies = [*map(_consumed, consumes), *map(_used, uses)]
+    sources = _read(path, name, kind, form, if_newest, (expected, tuple(row_tags), row_id), out)
     folder = path != "-" and Path(path).is_dir()
+    if folder and dependencies:
+        raise click.UsageError(f"--consumes and --uses go with one file, and {path} is a folder.")
     common: dict[str, Any] = {
         "tags": dict(_tag(text) for text in tags),
         "aliases": list(aliases),
+        "dependencies": dependencies,
         "reason": reason,
         "if_changed": folder if if_changed is None else if_changed,
     }
@@ -106,17 +137,24 @@ def publish_command(
 
 def _read(
     path: str, name: str | None, kind: str | None, form: str | None, if_newest: int | None,
-    out: Output,
+    columns: tuple[str | None, tuple[str, ...], str | None], out: Output,
 ) -> list[Source]:  # fmt: skip
     from pointsman.cli import sources
+    from pointsman.cli.rows import ROW_FORMS, Columns
     from pointsman.core.names import check_kind, check_name
 
     if kind is not None:
         check_kind(kind)
     if name is not None:
         check_name(name)
+    picked = Columns(*columns)
+    if picked.named and sources.form_of(path, form) not in ROW_FORMS:
+        told = ", ".join(ROW_FORMS)
+        raise click.UsageError(
+            f"--expected, --row-tag and --row-id go with one file of rows ({told})."
+        )
     if path == "-":
-        read = [sources.read_stdin(name, kind, form)]
+        read = [sources.read_stdin(name, kind, form, picked)]
     elif Path(path).is_dir():
         for option, value in (("--name", name), ("--as", form), ("--if-newest", if_newest)):
             if value is not None:
@@ -128,10 +166,10 @@ def _read(
             raise NotFound(
                 f"There is nothing to publish in {path!r}.",
                 code="nothing_to_publish",
-                hint="Files that count end in .prompt, .txt, .md or .json.",
+                hint="Files that count end in .prompt, .txt, .md or .json; rows in .dataset.csv.",
             )
     else:
-        read = [sources.read_file(Path(path), name, kind, form)]
+        read = [sources.read_file(Path(path), name, kind, form, picked)]
     for source in read:
         for note in source.notes:
             out.note(f"Note: {source.origin}: {note}")
@@ -208,6 +246,19 @@ def _show_plan(
     out.table(("NAME", "WOULD BE", "FROM"), rows)
     new = sum(one["publishes"] is not None for one in plan)
     out.line(f"{new} would be published, {len(plan) - new} are unchanged. Nothing was done.")
+
+
+def _consumed(text: str) -> Dependency:
+    from pointsman.core.vocabulary import Dependency
+
+    variable, equals, selector = text.partition("=")
+    return Dependency("consumes", selector, variable) if equals else Dependency("consumes", text)
+
+
+def _used(text: str) -> Dependency:
+    from pointsman.core.vocabulary import Dependency
+
+    return Dependency("uses", text)
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -6,12 +6,51 @@ import ipaddress
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from pointsman.cli.connect import Place, check_folder, needing_server, place_options, with_output
 from pointsman.cli.output import Output
+
+at_once_option = click.option(
+    "--evaluations-at-once",
+    "at_once",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="How many evaluations run at the same time.",
+)
+lease_option = click.option(
+    "--lease",
+    type=click.FloatRange(1, 3_600),
+    default=30.0,
+    show_default=True,
+    help="Seconds after which others take over what a dead worker had.",
+)
+commands_option = click.option(
+    "--allow-commands",
+    is_flag=True,
+    envvar="POINTSMAN_ALLOW_COMMANDS",
+    help="Run the commands that suites name, with the rights of this process.",
+)
+
+
+def evaluating_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a process that may run evaluations."""
+    for option in (
+        click.option(
+            "--evaluations/--no-evaluations",
+            default=None,
+            help="Run evaluations in this process (default: if kept in a folder).",
+        ),
+        at_once_option,
+        lease_option,
+        commands_option,
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("serve", short_help="Serve a registry over HTTP.")
@@ -24,14 +63,27 @@ from pointsman.cli.output import Output
     help="The port to listen on; 0 takes a free one.",
 )
 @place_options(server=False)
+@evaluating_options
 @with_output
 def serve_command(
-    *, out: Output, host: str, port: int, data: str | None, database: str | None
+    *,
+    out: Output,
+    host: str,
+    port: int,
+    data: str | None,
+    database: str | None,
+    evaluations: bool | None,
+    at_once: int,
+    lease: float,
+    allow_commands: bool,
 ) -> None:
     """Serve a registry over HTTP until stopped.
 
     Everything is kept in the folder --data (./data unless told otherwise), or in a PostgreSQL
     database, which many servers can share.
+
+    Evaluations run in this process where the registry is kept in a folder. With a database
+    they are left to `pointsman worker`, unless --evaluations asks for them here.
 
     The first start makes an admin key and prints it this once. For automation, set
     POINTSMAN_BOOTSTRAP_KEY to a key made by `pointsman key generate`: it becomes the first
@@ -43,17 +95,19 @@ def serve_command(
       pointsman serve --host 0.0.0.0 --data /var/lib/pointsman
       pointsman serve --database postgresql://pointsman@db.example.org/pointsman
     """
-    place = _place(data, database)
+    place = place_of(data, database)
     with needing_server():
         from pointsman.compose import open_store
-        from pointsman.server import Server, Service, _listen
+        from pointsman.server import Server, Service, Terms, _listen
 
     if place.data:
         check_folder(Path(place.data), makes=True)
     # Nothing is made, not even a folder, for a server that can't start.
     _listen(host, port).close()
-    _log_to_stderr()
-    service = Service(open_store(place.data or None, place.database or None))
+    log_to_stderr()
+    here = bool(place.data) if evaluations is None else evaluations
+    terms = Terms(commands_allowed=allow_commands, at_once=at_once, lease=lease) if here else None
+    service = Service(open_store(place.data or None, place.database or None), terms)
     try:
         # Listen first: a key made before a start that fails would never be seen.
         server = Server(service, host, port)
@@ -70,7 +124,7 @@ def serve_command(
         service.close()
 
 
-def _place(data: str | None, database: str | None) -> Place:
+def place_of(data: str | None, database: str | None) -> Place:
     if data and database:
         raise click.UsageError("--data and --database name different registries. Choose one.")
     if not data and not database:
@@ -119,7 +173,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     import logging
 
     logging.basicConfig(

@@ -14,7 +14,7 @@ from pointsman.cli.times import exactly, said
 from pointsman.errors import Gone, PointsmanError
 
 if TYPE_CHECKING:
-    from pointsman.core.vocabulary import Alias, Version
+    from pointsman.core.vocabulary import Alias, Dependency, Version
 
 
 @click.command("show", short_help="One version, with all that is known of it.")
@@ -87,10 +87,14 @@ def _facts(version: Version, alias: Alias | None) -> list[tuple[str, str]]:
         ("digest", version.digest),
         ("aliases", ", ".join(version.aliases)),
         ("tags", ", ".join(f"{key}={value}" for key, value in version.tags.items())),
-        ("depends on", ", ".join(f"{d.relation} {d.selector}" for d in version.dependencies)),
+        ("depends on", ", ".join(_told_dependency(one) for one in version.dependencies)),
         ("moved here", _told_alias(alias) if alias else ""),
         ("removed", removed),
     ]
+
+
+def _told_dependency(one: Dependency) -> str:
+    return f"{one.relation} {one.selector}" + (f" as {one.variable}" if one.variable else "")
 
 
 def _told_alias(alias: Alias) -> str:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from pointsman.cli.promptfile import MAX_FILE, normal_text, read_prompt_file
+from pointsman.cli.rows import NO_COLUMNS, ROW_FORMS, Columns, RowForm, read_rows
 from pointsman.core.canonical import JSON, parse_json
-from pointsman.core.content import Content, PromptContent, parse_content
+from pointsman.core.content import PromptContent
+from pointsman.core.contents import Content, parse_content
+from pointsman.core.datasets import MAX_SIZE
 from pointsman.core.names import KINDS, check_name
 from pointsman.errors import InvalidContent, InvalidInput, PointsmanError, Reason, TooLarge
 
-FORMS: Final = ("prompt", "text", "json")
+FORMS: Final = ("prompt", "text", "json", *ROW_FORMS)
 MANIFEST: Final = "pointsman-export.json"
 """The file in which `pointsman export --folder` tells what the others are."""
-_FORM_OF: Final = {".prompt": "prompt", ".txt": "text", ".md": "text", ".json": "json"}
+_FORM_OF: Final = {
+    ".prompt": "prompt",
+    ".txt": "text",
+    ".md": "text",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 _NOT_PROMPTS: Final = ("readme", "license", "licence", "changelog", "contributing")
 
 
@@ -36,13 +51,21 @@ class Source:
     """The content in normal form; None where only the registry can check it."""
 
 
-def read_stdin(name: str | None, kind: str | None, form: str | None) -> Source:
+def read_stdin(
+    name: str | None, kind: str | None, form: str | None, columns: Columns = NO_COLUMNS
+) -> Source:
     """What comes through standard input. Text is read as a `.prompt` file is.
 
     Raises `InvalidInput` if nothing comes: whatever should have written it has failed.
     """
-    data = sys.stdin.buffer.read(4 * MAX_FILE + 1)
     form = form or ("prompt" if kind in (None, "prompt") else "json")
+    place = _Place("standard input", name, "", kind, form)
+    piped: BinaryIO = sys.stdin.buffer
+    if form in ROW_FORMS:
+        # Parquet is read from its end.
+        whole = BytesIO(piped.read(4 * MAX_SIZE)) if form == "parquet" else piped
+        return _rows(place, whole, columns)
+    data = piped.read(4 * MAX_FILE + 1)
     if not data.strip():
         raise InvalidInput(
             "Standard input is empty; nothing is published.",
@@ -50,12 +73,20 @@ def read_stdin(name: str | None, kind: str | None, form: str | None) -> Source:
             hint="Should the prompt be empty, publish a .prompt file that says so: "
             'template: "" between two lines of three dashes.',
         )
-    return _source("standard input", data, name, "", kind, form)
+    return _source(place, data)
 
 
-def read_file(path: Path, name: str | None, kind: str | None, form: str | None) -> Source:
-    """One file. Its name, unless told otherwise, is the artifact's."""
-    data = _read(path)
+def read_file(
+    path: Path,
+    name: str | None,
+    kind: str | None,
+    form: str | None,
+    columns: Columns = NO_COLUMNS,
+) -> Source:
+    """One file. Its name, unless told otherwise, is the artifact's.
+
+    `columns` are those of a dataset's rows that are no inputs.
+    """
     stem, named_kind, suffix_form = _parts(path.name)
     form = form or suffix_form
     if form is None:
@@ -65,7 +96,12 @@ def read_file(path: Path, name: str | None, kind: str | None, form: str | None) 
             hint=f"Endings are {', '.join(_FORM_OF)}; or say it with --as.",
             field="as",
         )
-    return _source(str(path), data, name, stem, kind or named_kind, form)
+    return _from_file(path, _Place(str(path), name, stem, kind or named_kind, form), columns)
+
+
+def form_of(path: str, form: str | None) -> str | None:
+    """What a file holds, by its ending unless it is told."""
+    return form or _FORM_OF.get(Path(path).suffix.lower())
 
 
 def read_folder(folder: Path, kind: str | None) -> tuple[list[Source], list[str]]:
@@ -83,17 +119,18 @@ def read_folder(folder: Path, kind: str | None) -> tuple[list[Source], list[str]
         stem, named_kind, form = _parts(path.name)
         if form is None or path.name == MANIFEST:
             continue
+        if form in ROW_FORMS and named_kind != "dataset":
+            notes.append(
+                f"{relative} is left out; a dataset's rows here are in {stem}.dataset{path.suffix}."
+            )
+            continue
         if form == "text" and stem.lower() in _NOT_PROMPTS:
             notes.append(f"{relative} is left out; publish it by itself if it is a prompt.")
             continue
         default = relative.with_name(stem).as_posix()
         try:
-            data = _read(path)
-            sources.append(
-                _source(
-                    str(relative), data, None, default, kind or named_kind, form, prefixed=False
-                )
-            )
+            place = _Place(str(relative), None, default, kind or named_kind, form, prefixed=False)
+            sources.append(_from_file(path, place, NO_COLUMNS))
         except PointsmanError as error:
             problems.append((str(relative), error))
     problems += _twins(sources)
@@ -102,29 +139,77 @@ def read_folder(folder: Path, kind: str | None) -> tuple[list[Source], list[str]
     return _ordered(sources), notes
 
 
-def _source(
-    origin: str,
-    data: bytes,
-    name: str | None,
-    default: str,
-    kind: str | None,
-    form: str,
-    *,
-    prefixed: bool = True,
-) -> Source:
-    kind = kind or "prompt"
-    try:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a source comes from, and what is known of it without reading it."""
+
+    origin: str
+    name: str | None
+    default: str
+    kind: str | None
+    form: str
+    prefixed: bool = True
+    """Whether errors name the origin themselves."""
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Where errors are about what the source holds."""
+        try:
+            yield
+        except PointsmanError as error:
+            if self.prefixed:
+                several = len(error.reasons) > 1
+                what = f"{len(error.reasons)} things are wrong." if several else error.message
+                error.message = f"{self.origin}: {what}"
+            raise
+
+    def named(self, kind: str, name: str) -> str:
+        """The artifact's name. Raises `InvalidInput` if there is none."""
+        if name:
+            return name
+        raise InvalidInput(
+            f"What is the name of the {kind} from {self.origin}?",
+            code="missing_name",
+            hint="Add --name.",
+            field="name",
+        )
+
+
+def _from_file(path: Path, place: _Place, columns: Columns) -> Source:
+    if place.form not in ROW_FORMS:
+        return _source(place, _read(path))
+    with _opened(path) as file:
+        return _rows(place, file, columns)
+
+
+def _rows(place: _Place, file: BinaryIO, columns: Columns) -> Source:
+    """A dataset from a file of rows, which can hold nothing else."""
+    with place.telling():
+        if place.kind not in (None, "dataset"):
+            raise InvalidInput(
+                f"A .{place.form} file holds a dataset, not a {place.kind}.", field="kind"
+            )
+        checked = read_rows(file, cast("RowForm", place.form), columns)
+        name = place.name or place.default
+        name = check_name(name) if name else ""
+    name = place.named("dataset", name)
+    return Source(place.origin, "dataset", name, checked.to_json(), checked=checked)
+
+
+def _source(place: _Place, data: bytes) -> Source:
+    kind, name = place.kind or "prompt", place.name
+    with place.telling():
         text = _decoded(data)
         message, notes = "", []
         content: JSON
-        if form == "prompt":
+        if place.form == "prompt":
             if kind != "prompt":
                 raise InvalidInput(f"A .prompt file holds a prompt, not a {kind}.", field="kind")
             read = read_prompt_file(text)
             content, message, notes = read.content, read.message, list(read.notes)
             # As a pointer: what the file says wrongly is no mistake of the command line.
             name = name or (check_name(read.name, field="/name") if read.name else "")
-        elif form == "text":
+        elif place.form == "text":
             plain = normal_text(text)
             content = {"template": plain.removesuffix("\n")}
             if plain.startswith("---\n"):
@@ -132,21 +217,11 @@ def _source(
         else:
             content = parse_json(data.removeprefix(b"\xef\xbb\xbf"))
         checked = _checked(kind, content)
-        name = check_name(name or default) if name or default else ""
-    except PointsmanError as error:
-        if prefixed:
-            several = len(error.reasons) > 1
-            what = f"{len(error.reasons)} things are wrong." if several else error.message
-            error.message = f"{origin}: {what}"
-        raise
-    if not name:
-        raise InvalidInput(
-            f"What is the name of the {kind} from {origin}?",
-            code="missing_name",
-            hint="Add --name.",
-            field="name",
-        )
-    return Source(origin, kind, name, content, message, (*notes, *_notices(checked)), checked)
+        name = name or place.default
+        name = check_name(name) if name else ""
+    name = place.named(kind, name)
+    notes += _notices(checked)
+    return Source(place.origin, kind, name, content, message, tuple(notes), checked)
 
 
 def _checked(kind: str, content: JSON) -> Content | None:
@@ -188,7 +263,7 @@ def _parts(file_name: str) -> tuple[str, str | None, str | None]:
         return file_name, None, None
     stem = path.stem
     kind = Path(stem).suffix.removeprefix(".")
-    if form == "json" and kind in KINDS and Path(stem).stem:
+    if form in ("json", *ROW_FORMS) and kind in KINDS and Path(stem).stem:
         return Path(stem).stem, kind, form
     return stem, None, form
 
@@ -203,9 +278,15 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read(4 * MAX_FILE + 1)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            return file.read(4 * MAX_FILE + 1)
+            yield file
     except OSError as error:
         raise InvalidInput(
             f"{path} can't be read: {error.strerror or error}.", code="unreadable_file"
@@ -249,12 +330,12 @@ def _together(problems: Sequence[tuple[str, PointsmanError]]) -> PointsmanError:
 
 
 def _ordered(sources: Sequence[Source]) -> list[Source]:
-    """The same sources, each after those that it includes; otherwise in the order given."""
-    by_name = {source.name: source for source in sources if source.kind == "prompt"}
+    """The same sources, each after those that it needs; otherwise in the order given."""
+    by_name = {(source.kind, source.name): source for source in sources}
     done: dict[int, Source] = {}
     begun: set[int] = set()
     for source in sources:
-        stack: list[tuple[Source, Iterator[str]]] = [(source, _included(source))]
+        stack: list[tuple[Source, Iterator[tuple[str, str]]]] = [(source, _needed(source))]
         while stack:
             top, names = stack[-1]
             begun.add(id(top))
@@ -263,10 +344,12 @@ def _ordered(sources: Sequence[Source]) -> list[Source]:
                 done.setdefault(id(top), top)
                 stack.pop()
             elif id(below) not in begun:  # a cycle is for the registry to refuse
-                stack.append((below, _included(below)))
+                stack.append((below, _needed(below)))
     return list(done.values())
 
 
-def _included(source: Source) -> Iterator[str]:
-    includes: Iterable[Any] = source.checked.includes if source.checked else ()
-    return iter([selector.name for selector in includes])
+def _needed(source: Source) -> Iterator[tuple[str, str]]:
+    """Kinds and names of what a source includes and uses: a suite uses its dataset."""
+    content = source.checked
+    selectors = (*content.includes, *content.uses) if content else ()
+    return iter([(selector.kind, selector.name) for selector in selectors])

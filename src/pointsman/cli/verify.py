@@ -52,6 +52,11 @@ if TYPE_CHECKING:
     help="A backup (see `pointsman backup`): its state must be as its journal says, and the "
     "journal must continue the backup's.",
 )
+@click.option(
+    "--installation",
+    is_flag=True,
+    help="The journal of the whole installation (people, groups, projects), for its admins.",
+)
 @place_options()
 @with_output
 @click.pass_context
@@ -63,6 +68,7 @@ def verify_command(
     notes: Sequence[str],
     keys: Sequence[str],
     state: str | None,
+    installation: bool,
     url: str | None,
     api_key: str | None,
     data: str | None,
@@ -91,6 +97,8 @@ def verify_command(
             checkpoints.append(_checkpoint(path, keys))
         else:
             out.note(f"Note: {path.name} is of another journal, and was left out.")
+    if file is not None:
+        installation = _is_of_installation(Path(file))
     diagnosis: Diagnosis | None = None
     kept = list(checkpoints)
     with ExitStack() as opened:
@@ -101,11 +109,11 @@ def verify_command(
             opened.callback(registry.close)
         if file is not None:
             if dump is not None:
-                kept.append(_head(dump))
+                kept.append(_head(dump, installation))
             report = _verify_file(Path(file), kept)
         else:
             assert registry is not None, "there is a file, a backup, or a registry"
-            report = _verify_registry(registry, kept)
+            report = _verify_registry(registry, kept, installation)
         if registry is not None:
             try:
                 diagnosis = registry.doctor()
@@ -139,13 +147,23 @@ def _header(path: Path) -> Header:
         raise _unreadable(path, error) from error
 
 
-def _verify_registry(registry: Registry, checkpoints: Sequence[Checkpoint]) -> Report:
+def _is_of_installation(path: Path) -> bool:
+    from pointsman.core.people import INSTALLATION
+
+    return _header(path).project == INSTALLATION
+
+
+def _verify_registry(
+    registry: Registry, checkpoints: Sequence[Checkpoint], installation: bool
+) -> Report:
     from pointsman.core.verification import read_header, verify
 
-    own = list(_own(registry))  # before the head: a journal that grows meanwhile is none cut off
-    head = registry.journal_head()
+    # Before the head: a journal that grows meanwhile is none cut off.
+    own = list(_own(registry, installation))
+    head = registry.journal_head(installation=installation)
     header = read_header(f"{header_of(head)}\n".encode())
-    return verify(header, fetched(registry, head), [*checkpoints, *own])
+    lines = fetched(registry, head, installation=installation)
+    return verify(header, lines, [*checkpoints, *own])
 
 
 @contextmanager
@@ -154,27 +172,29 @@ def _restored(backup: str, file: str | None) -> Iterator[Registry]:
     with needing_server():
         from pointsman.compose import Registry as Embedded
         from pointsman.embedded.record import restore_backup
-    project = None if file is None else _header(Path(file)).project
+    project = None
+    if file is not None and not _is_of_installation(Path(file)):
+        project = _header(Path(file)).project
     with TemporaryDirectory(prefix="pointsman-verify-") as folder:
-        restore_backup(backup, folder, "")
+        restore_backup(backup, folder, "", live=True)  # as it was: nobody serves it
         with Embedded.open(folder, project=project, via="cli") as registry:
             yield registry
 
 
-def _head(registry: Registry) -> Checkpoint:
+def _head(registry: Registry, installation: bool) -> Checkpoint:
     from pointsman.core.checkpoints import Checkpoint
 
-    head = registry.journal_head()
+    head = registry.journal_head(installation=installation)
     return Checkpoint(head.origin, head.seq, head.hash)
 
 
-def _own(registry: Registry) -> Iterator[Checkpoint]:
+def _own(registry: Registry, installation: bool) -> Iterator[Checkpoint]:
     """The checkpoints that the registry kept of itself."""
     from pointsman.core.checkpoints import parse_note
 
     cursor = None
     while True:
-        page = registry.checkpoints(limit=1_000, cursor=cursor)
+        page = registry.checkpoints(limit=1_000, cursor=cursor, installation=installation)
         for one in page.items:
             yield parse_note(one.note).checkpoint
         cursor = page.cursor

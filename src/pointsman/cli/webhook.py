@@ -34,7 +34,8 @@ def _terms(*, changing: bool) -> Callable[[F], F]:
                 "events",
                 multiple=True,
                 metavar="PATTERN",
-                help=f"Which entries of the journal, such as 'alias.*'; repeatable.{kept}",
+                help="Which entries of the journal, such as 'alias.*'; or checkpoint.signed. "
+                f"Repeatable.{kept}",
             ),
             click.option(
                 "--artifacts",

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pointsman.core.canonical import canonical_json, digest
+from pointsman.core.evaluation import Requirement
 from pointsman.core.releases import target_from_plain
 from pointsman.core.vocabulary import Target
 
@@ -35,7 +36,8 @@ class ProposedMove:
     """An alias that would move. `current` and `revision` are what it replaces as of now.
 
     `conflict` says what happened to the alias since the change was written, if anything;
-    `policy` names what governs it, `missing` what that still asks for.
+    `affects` are the artifacts downstream; `policy` names what governs it, `missing` what that
+    still asks for, `evaluations` those that it wants and how they stand.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class ProposedMove:
     conflict: str = ""
     policy: str = ""
     missing: tuple[Missing, ...] = ()
+    evaluations: tuple[Requirement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

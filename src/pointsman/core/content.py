@@ -1,6 +1,6 @@
-"""The content of a version: checked, brought to one form, and given its digest.
+"""The content of a prompt: checked, brought to one form, and given its digest.
 
-A user may write a prompt's content in more than one way; it is kept in the one normal form,
+A user may write it in more than one way; it is kept in the one normal form,
 in which nothing is said that would be so anyhow. Contents that mean the same therefore have
 the same canonical text and the same digest.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from json.encoder import encode_basestring
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from pointsman.core.canonical import JSON, canonical_json, check_json, check_text, digest
 from pointsman.core.content_fields import (
@@ -50,81 +50,6 @@ FIELDS: Final = (
     "response_format",
     "config",
 )
-
-
-class Content(Protocol):
-    """What every kind of content can tell of itself."""
-
-    def to_json(self) -> JSON:
-        """The normal form, in fresh lists and dicts."""
-
-    @property
-    def canonical(self) -> str: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def shape(self) -> str | None: ...
-
-    @property
-    def includes(self) -> tuple[Selector, ...]: ...
-
-    @property
-    def uses(self) -> Selector | None: ...
-
-
-def parse_content(kind: str, value: JSON) -> Content:
-    """The content of a version of this kind.
-
-    Raises:
-        InvalidContent: see `parse_prompt`; other kinds take any JSON object.
-    """
-    if kind == "prompt":
-        return parse_prompt(value)
-    if not isinstance(value, dict):
-        raise InvalidContent(
-            f"The content of a {kind} must be an object.", code="wrong_type", hint="Write {…}."
-        )
-    check_json(value)
-    return PlainContent(kind, value)
-
-
-@dataclass(frozen=True)
-class PlainContent:
-    """The content of a model, suite or dataset: a JSON object, as it is."""
-
-    kind: str
-    value: dict[str, JSON]
-
-    def to_json(self) -> dict[str, JSON]:
-        """A copy of the object."""
-        return cast("dict[str, JSON]", plain(self.value))
-
-    @cached_property
-    def canonical(self) -> str:
-        """The canonical text."""
-        return canonical_json(self.value)
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the canonical text."""
-        return digest(self.canonical)
-
-    @property
-    def shape(self) -> None:
-        """Only prompts have one."""
-        return None
-
-    @property
-    def includes(self) -> tuple[Selector, ...]:
-        """Only prompts compose."""
-        return ()
-
-    @property
-    def uses(self) -> Selector | None:
-        """Only prompts name a model."""
-        return None
 
 
 @dataclass(frozen=True)
@@ -169,10 +94,10 @@ class PromptContent:
         return tuple(include.selector for include in self.compiled.includes)
 
     @property
-    def uses(self) -> Selector | None:
-        """The registered model that the prompt is meant for."""
+    def uses(self) -> tuple[Selector, ...]:
+        """The registered model that the prompt is meant for, if it names one."""
         used = self.model.get("uses") if self.model else None
-        return model_selector(used) if used else None
+        return (model_selector(used),) if used else ()
 
     @cached_property
     def compiled(self) -> CompiledText | CompiledChat:

@@ -10,15 +10,64 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
+from pointsman.core.patterns import matches
 from pointsman.core.plain import to_plain
 from pointsman.core.vocabulary import moment
 from pointsman.core.webhooks import Format
+from pointsman.errors import InvalidInput
 
 PING = "pointsman.ping"
+SIGNED = "checkpoint.signed"
+"""A checkpoint of the journal was signed: no entry of it, and told to those who ask for it."""
+TYPES: Final = (
+    "alias.moved",
+    "artifact.archived",
+    "artifact.created",
+    "artifact.restored",
+    "change.applied",
+    "change.commented",
+    "change.edited",
+    "change.expired",
+    "change.proposed",
+    "change.superseded",
+    "change.voiced",
+    "change.withdrawn",
+    "check.reported",
+    "evaluation.cancelled",
+    "evaluation.finished",
+    "evaluation.requested",
+    "evidence.stale",
+    "glass.broken",
+    "glass.reviewed",
+    "key.created",
+    "key.revoked",
+    "owner.removed",
+    "owner.set",
+    "policy.deleted",
+    "policy.set",
+    "project.created",
+    "provider.deleted",
+    "provider.set",
+    "role.granted",
+    "role.withdrawn",
+    "tag.deleted",
+    "tag.set",
+    "version.published",
+    "version.tombstoned",
+    "webhook.changed",
+    "webhook.created",
+    "webhook.deleted",
+    "webhook.disabled",
+    "webhook.enabled",
+)
+"""Every type of entry that a project's journal can hold."""
+TYPES_OF_INSTALLATION: Final = ("group.*", "person.*", "project.added", "session.*")
+"""The types of entries that stand in the installation's journal alone, of which none is told."""
 PREFIX = "pointsman."
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
 
@@ -51,6 +100,35 @@ class Message:
     body: bytes
     headers: Mapping[str, str]
     private: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_events(patterns: Iterable[str]) -> None:
+    """Raise `InvalidInput` for a pattern that fits no event that there is."""
+    known = (*TYPES, SIGNED)
+    for pattern in patterns:
+        if any(matches(pattern, one) for one in known):
+            continue
+        close = ", ".join(_close(pattern.removeprefix(PREFIX), known))
+        words = ", ".join(dict.fromkeys(one.partition(".")[0] for one in known))
+        hint = f"Perhaps one of these is meant: {close}." if close else f"They begin with {words}."
+        if any(matches(one, pattern.removeprefix(PREFIX)) for one in TYPES_OF_INSTALLATION):
+            hint = "That is recorded for the whole installation, in a journal of its own."
+        raise InvalidInput(
+            f"No event is of the type {pattern!r}.",
+            code="unknown_event",
+            hint=hint,
+            field="events",
+        )
+
+
+def _close(pattern: str, known: Sequence[str]) -> list[str]:
+    """The types that somebody who wrote this may have meant: of that word, or spelt like it."""
+    word = pattern.partition(".")[0]
+    alike = get_close_matches(pattern, known, n=5, cutoff=0.6)
+    words = dict.fromkeys(one.partition(".")[0] for one in known)
+    for near in get_close_matches(word, words, n=1, cutoff=0.7):
+        alike += [one for one in known if one.startswith(f"{near}.")]
+    return list(dict.fromkeys(alike))
 
 
 def event_id(*parts: object) -> str:
@@ -136,6 +214,9 @@ def sentence(event: Event) -> str:
         before = f" from {_target(facts['before'])}" if facts.get("before") else ""
         undone = " back" if "undoes" in facts else ""
         text = f"{event.by} moved {about}{undone}{before} to {_target(facts['to'])}"
+    elif event.type == SIGNED:
+        text = f"{event.by} signed a checkpoint of {facts.get('entries')} entries"
+        text += f", the last with the hash {facts.get('hash')}"
     elif event.type == "glass.broken":
         text = f"{event.by} broke the glass with release {facts.get('release')}"
     else:
@@ -149,6 +230,8 @@ def sentence(event: Event) -> str:
         text += f": {reason[:500]}"
     if event.type == "glass.broken" and (passed := facts.get("passed")):
         text += f" (past what was asked: {'; '.join(map(str, passed))[:500]})"
+    if affects := facts.get("affects"):
+        text += f" (affects {', '.join(map(str, affects))[:200]})"
     if concerns := facts.get("concerns"):
         text += f" (for {', '.join(map(str, concerns))[:200]} to know)"
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

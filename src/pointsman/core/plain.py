@@ -68,6 +68,9 @@ def _reader(hint: Any) -> Read:
         (inner,) = [_reader(one) for one in arguments if one is not type(None)]
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
+        if arguments[-1] is not Ellipsis:
+            each = [_reader(one) for one in arguments]
+            return lambda value: tuple([read(one) for read, one in zip(each, value, strict=True)])
         item = _reader(arguments[0])
         return lambda value: tuple([item(one) for one in value])
     if origin is not None and issubclass(origin, Mapping):

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pointsman.core.access import ROLES, Actor, Verdict
 from pointsman.core.changes import CheckState
+from pointsman.core.evaluation import Requirement
 from pointsman.core.patterns import ANY, matches, specificity
 from pointsman.core.vocabulary import Role, micros, moment
 from pointsman.errors import Reason
@@ -97,6 +98,9 @@ class Policy:
     """The rules of the aliases and artifacts that its patterns mean.
 
     `reporters` are those whose reports of checks count; nobody named means all who may report.
+    `evaluate` asks for evaluations of what moves (``self``), or of all that depends on it as
+    well (``affected``), by the `suites` (selectors; none named means those that have an alias
+    of the same name); `without_suite` says what an artifact without any means.
     Times are seconds. `approvals_expire` and `cool_down` 0 mean never and none;
     `rollback` says whether moving back to what was live before waits for approvals.
     """
@@ -111,6 +115,9 @@ class Policy:
     self_approval: bool = False
     checks: tuple[str, ...] = ()
     reporters: Who = Who()
+    evaluate: Literal["none", "self", "affected"] = "none"
+    suites: tuple[str, ...] = ()
+    without_suite: Literal["block", "warn"] = "block"
     reason: int = 0
     cool_down: int = 0
     freezes: tuple[Freeze, ...] = ()
@@ -139,7 +146,12 @@ class Policy:
     @property
     def demanding(self) -> bool:
         """Whether it asks for more than a mover and a reason: what a rollback is free of."""
-        return bool(self.approvals or self.checks or self.cool_down or self.freezes)
+        return bool(self.asks_for_evidence or self.cool_down or self.freezes)
+
+    @property
+    def asks_for_evidence(self) -> bool:
+        """Whether it asks for approvals, checks or evaluations: for what is bound to digests."""
+        return bool(self.approvals or self.checks or self.evaluate != "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +169,8 @@ class Case:
 
     `authors` are the ids of those who made what is moved: who published the versions, who
     proposed the change, who edited it last. `checks` tell the state of each check on exactly
-    the digests that would be live. `loose` are the selectors by which the target includes what
+    the digests that would be live, `evaluations` those that the policy asks for and how they
+    stand. `loose` are the selectors by which the target includes, or is evaluated by, what
     others may change without as much being asked. `rollback` is whether the target was live
     there before.
     """
@@ -175,6 +188,7 @@ class Case:
     loose: tuple[str, ...] = ()
     voices: Sequence[Voice] = ()
     checks: Mapping[str, CheckState] = field(default_factory=dict)
+    evaluations: tuple[Requirement, ...] = ()
 
     @property
     def where(self) -> str:
@@ -188,6 +202,9 @@ FORGIVABLE: Final = frozenset(
         "objection",
         "check_missing",
         "check_not_passed",
+        "evaluation_missing",
+        "evaluation_not_passed",
+        "no_suite",
         "cooling_down",
         "frozen",
         "loose_include",
@@ -217,8 +234,8 @@ def verdict(policy: Policy | None, case: Case) -> Verdict:
         return Verdict()
     found = [*_mover(policy, case), *_reason(policy, case)]
     if not case.rollback or policy.rollback == "governed":
-        found += [*_approvals(policy, case), *_checks(policy, case), *_moment(policy, case)]
-        found += _inclusions(policy, case)
+        found += [*_approvals(policy, case), *_checks(policy, case), *_evaluations(case)]
+        found += [*_moment(policy, case), *_inclusions(policy, case)]
     return Verdict(tuple(found))
 
 
@@ -337,6 +354,28 @@ def _checks(policy: Policy, case: Case) -> list[Reason]:
     return found
 
 
+def _evaluations(case: Case) -> list[Reason]:
+    found = []
+    for one in case.evaluations:
+        if one.state == "passed" or not one.blocking:
+            continue
+        what = one.label + (f", which moving {case.where} affects," if one.distance else "")
+        if not one.suite:
+            told = f"No suite can tell whether {what} would be good."
+            hint = "Publish a suite that is for it, and point its alias there."
+            found.append(Reason("no_suite", told, hint))
+        elif one.state in ("failed", "inconclusive"):
+            told = f"{what} was evaluated with {one.suite}: {one.summary}"
+            hint = f"Look at it: pointsman eval show {one.evaluation}"
+            found.append(Reason("evaluation_not_passed", told, hint))
+        else:
+            how = f"is {one.state}" if one.state else "was not run on exactly what would be live"
+            told = f"The evaluation of {what} with {one.suite} {how}."
+            hint = "Propose a change: it runs what is missing."
+            found.append(Reason("evaluation_missing", told, hint))
+    return found
+
+
 def _inclusions(policy: Policy, case: Case) -> list[Reason]:
     return [
         Reason(
@@ -401,6 +440,8 @@ def _at(day: object, text: str, zone: ZoneInfo) -> datetime:
 
 
 _WHY: Final = "Say why; it stays on record and is shown with the alias."
+EVALUATES: Final = ("none", "self", "affected")
+"""How much a policy has evaluated, the least first."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _STATES: Final[dict[CheckState, str]] = {
     "passed": "passed",

@@ -17,8 +17,9 @@ from pointsman.core.access import ROLES
 from pointsman.core.canonical import check_text, quoted
 from pointsman.core.names import check_kind
 from pointsman.core.patterns import check_pattern
-from pointsman.core.policy import DAYS, Freeze, Policy, Who
-from pointsman.errors import InvalidInput
+from pointsman.core.policy import DAYS, EVALUATES, Freeze, Policy, Who
+from pointsman.core.selectors import parse_selector
+from pointsman.errors import InvalidInput, PointsmanError
 
 T = TypeVar("T")
 
@@ -48,6 +49,9 @@ def read_policy(value: Any) -> Policy:
         self_approval=_flag(given, "self_approval", plain.self_approval),
         checks=_list(given, "checks", _check_name),
         reporters=_who(given, "reporters", plain.reporters),
+        evaluate=_one_of(given, "evaluate", EVALUATES),  # type: ignore[arg-type]
+        suites=_list(given, "suites", _suite),
+        without_suite=_one_of(given, "without_suite", ("block", "warn")),  # type: ignore[arg-type]
         reason=_number(given, "reason", plain.reason, 1_000),
         cool_down=_number(given, "cool_down", plain.cool_down, MAX_SECONDS),
         freezes=_list(given, "freezes", _freeze),
@@ -107,6 +111,16 @@ def _check_name(text: Any, place: str) -> str:
     if not isinstance(text, str) or not _CHECK.fullmatch(text) or text != text.strip():
         raise _wrong(place, "must be the name of a check, of 1 to 100 characters")
     return check_text(text, field=place)
+
+
+def _suite(text: Any, place: str) -> str:
+    try:
+        selector = parse_selector(text, kind="suite")
+    except PointsmanError as error:
+        raise _wrong(place, "must be the selector of a suite") from error
+    if selector.alias is None and selector.version is None:
+        raise _wrong(place, "must name an alias or a version, or anybody could change what counts")
+    return str(selector)
 
 
 def _freeze(value: Any, place: str) -> Freeze:

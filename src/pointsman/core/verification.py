@@ -284,6 +284,8 @@ class _Replay:
         self._last_move = 0
         self._moved: set[tuple[str, str, str]] = set()
         self._versions = self._moves = self._releases = 0
+        self._evaluations: dict[int, tuple[str, str]] = {}
+        """The seal and the outcome of each; empty until it has ended."""
 
     def counts(self) -> dict[str, int]:
         """How much of what was told."""
@@ -337,7 +339,21 @@ class _Replay:
                 self._strange("aliases", seq, why)
         told.aliases[alias] = to, fact["revision"]
         self._belongs(seq, fact)
+        self._rests(seq, fact)
         self._moves += 1
+
+    def requested(self, seq: int, fact: dict[str, Any]) -> None:
+        self._evaluations[seq] = _typed(fact["seal"], str), ""
+
+    def ended(self, seq: int, fact: dict[str, Any]) -> None:
+        number = fact["evaluation"]
+        seal, outcome = self._evaluations.get(number, ("", ""))
+        if not seal or outcome:
+            why = "had ended before" if seal else "nobody asked for"
+            self._strange("evaluations", seq, f"it ends evaluation {number}, which {why}")
+        if fact.get("seal", seal) != seal:
+            self._strange("evaluations", seq, f"it ends evaluation {number} under another seal")
+        self._evaluations[number] = seal, fact.get("outcome", "cancelled")
 
     def _belongs(self, seq: int, fact: dict[str, Any]) -> None:
         """A release is a run of moves; its number is that of the first one's entry."""
@@ -358,6 +374,14 @@ class _Replay:
         self._moved.add(move)
         self._release, self._last_move = release, seq
 
+    def _rests(self, seq: int, fact: dict[str, Any]) -> None:
+        """The evaluations on which something moved passed before, on what the move says."""
+        for one in fact.get("evaluations", ()):
+            told = self._evaluations.get(one["evaluation"])
+            if one["state"] == "passed" and told != (one["seal"], "passed"):
+                what = f"{_name(fact)} on evaluation {one['evaluation']}"
+                self._strange("evaluations", seq, f"it moves {what}, which did not pass before")
+
     def _about(self, fact: dict[str, Any]) -> _Told:
         told = self._artifacts.get((fact["kind"], fact["name"]))
         if told is None:
@@ -373,6 +397,9 @@ _STEPS: dict[str, Callable[[_Replay, int, dict[str, Any]], None]] = {
     "version.published": _Replay.published,
     "version.tombstoned": _Replay.tombstoned,
     "alias.moved": _Replay.moved,
+    "evaluation.requested": _Replay.requested,
+    "evaluation.finished": _Replay.ended,
+    "evaluation.cancelled": _Replay.ended,
 }
 
 _CHANGED = "Its bytes were changed. Restore the journal from a backup that verifies."

@@ -110,10 +110,15 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """What a version was made to work with: a relation and the selector as written."""
+    """What a version was made to work with: a relation and the selector as written.
+
+    `variable` is the variable of the template that takes the output of what is consumed; empty
+    where that isn't told, and for other relations.
+    """
 
     relation: Relation
     selector: str
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,9 @@ class Delivery:
     """An event that a webhook is told of, and how the last attempt ended.
 
     `event` is the id that the receiver sees, the same at every attempt. `seq` is the journal's
-    entry, None for a ping. `status`, `duration_ms`, `answer` (its beginning) and `error` are
-    of the last attempt; `due_at` is when the next one comes, None if none does.
+    entry, for a checkpoint the last one that it is about, None for a ping. `status`,
+    `duration_ms`, `answer` (its beginning) and `error` are of the last attempt; `due_at` is when
+    the next one comes, None if none does.
     """
 
     number: int
@@ -107,6 +108,14 @@ class Wanted:
             and (self.artifacts == ANY or (bool(artifact) and matches(self.artifacts, artifact)))
             and (self.aliases == ANY or (bool(alias) and matches(self.aliases, alias)))
         )
+
+    def asks_for(self, event: str) -> bool:
+        """Whether an event that is no entry, and about no artifact, was asked for by name.
+
+        The pattern * means all entries, and only those.
+        """
+        named = tuple(pattern for pattern in self.events if pattern != ANY)
+        return Wanted(named, self.artifacts, self.aliases).wants(event, "", "")
 
 
 def check_wanted(events: Iterable[str], artifacts: str, aliases: str) -> Wanted:

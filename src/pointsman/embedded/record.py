@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from pointsman.app import checkpoints, history, record
+from pointsman.app.application import View
+from pointsman.app.holding import Held, hold
 from pointsman.core.checkpoints import Checkpoint, parse_note, parse_verifier_key
 from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
 from pointsman.core.selectors import parse_selector
@@ -14,33 +20,59 @@ from pointsman.embedded.asking import Asking
 from pointsman.errors import IntegrityError, InvalidInput
 from pointsman.storage import backup
 from pointsman.storage.backup import Manifest
+from pointsman.storage.records import Records
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored, and what the copy is kept from doing by itself."""
+
+    manifest: Manifest
+    held: tuple[Held, ...]
 
 
 class RecordWords(Asking):
     """What `compose.Registry` answers about the record."""
 
-    def journal_head(self) -> JournalHead:
+    def journal_head(self, *, installation: bool = False) -> JournalHead:
         """Whose journal it is, and where it ends."""
-        return self._read(record.journal_head)
+        return self._read_of(installation, record.journal_head)
 
-    def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> JournalLines:
+    def journal_lines(
+        self, after: int = 0, *, limit: int = 1_000, installation: bool = False
+    ) -> JournalLines:
         """Journal entries above a number, oldest first, as what their hashes are made of."""
-        return self._read(lambda v: record.journal_lines(v, after, limit))
+        return self._read_of(installation, lambda v: record.journal_lines(v, after, limit))
 
     def checkpoint(self, *, idempotency_key: str | None = None) -> SignedCheckpoint:
         """Sign where the journal stands; the same again if it has not grown since."""
+        store, project = self._app.store, self._caller.project
+        shelves = checkpoints.shelves(store)
         made = self._write(checkpoints.make, SignedCheckpoint, idempotency_key, "checkpoint")
-        self._read(checkpoints.place_notes)
+        for problem in checkpoints.place_everywhere(store, [project], shelves):
+            raise problem
         return made
 
-    def checkpoints(self, *, limit: int = 50, cursor: str | None = None) -> Page[SignedCheckpoint]:
+    def checkpoints(
+        self, *, limit: int = 50, cursor: str | None = None, installation: bool = False
+    ) -> Page[SignedCheckpoint]:
         """The signed checkpoints of the journal, newest first."""
-        return self._read(lambda v: checkpoints.list_checkpoints(v, limit=limit, cursor=cursor))
+        return self._read_of(
+            installation, lambda v: checkpoints.list_checkpoints(v, limit=limit, cursor=cursor)
+        )
 
     def evidence(self, selector: str, *, at: datetime | None = None) -> Evidence:
         """What a selector meant at a moment, who put it there and why, on what evidence."""
         wanted, when = parse_selector(selector), None if at is None else micros(at)
         return self._read(lambda v: history.evidence(v, wanted, when))
+
+    def _read_of(self, installation: bool, use_case: Callable[[View], T]) -> T:
+        """A look at the record of the project, or of the whole installation."""
+        if not installation:
+            return self._read(use_case)
+        return self._read(lambda v: use_case(record.of_installation(v)))
 
 
 def read_checkpoint(text: str, key: str | None) -> Checkpoint:
@@ -65,9 +97,20 @@ def make_backup(data: str, database: str, target: str) -> Manifest:
     return backup.make(_place(data, database), Path(target))
 
 
-def restore_backup(source: str, data: str, database: str) -> Manifest:
-    """Restore a backup to an empty place; see `storage.backup.restore`."""
-    return backup.restore(Path(source), _place(data, database))
+def restore_backup(source: str, data: str, database: str, *, live: bool = False) -> Restored:
+    """Restore a backup to an empty place; see `storage.backup.restore`.
+
+    Unless it is to go on `live`, its webhooks are disabled and its changes disarmed, so that
+    a copy does not do what its original does.
+    """
+    held: list[Held] = []
+
+    def settle(records: Records) -> None:
+        held.extend(hold(records, time.time_ns() // 1000))
+
+    place = _place(data, database)
+    manifest = backup.restore(Path(source), place, None if live else settle)
+    return Restored(manifest, tuple(held))
 
 
 def _place(data: str, database: str) -> backup.Place:
@@ -83,4 +126,11 @@ def _place(data: str, database: str) -> backup.Place:
     return backup.PostgresPlace(database)
 
 
-__all__ = ["Manifest", "RecordWords", "make_backup", "read_checkpoint", "restore_backup"]
+__all__ = [
+    "Manifest",
+    "RecordWords",
+    "Restored",
+    "make_backup",
+    "read_checkpoint",
+    "restore_backup",
+]

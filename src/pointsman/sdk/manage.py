@@ -39,8 +39,11 @@ from pointsman.sdk.answers import read_resolution, resolve_path
 from pointsman.sdk.asking import get, listed, nothing, send
 from pointsman.sdk.calls import Steps, Subjects
 from pointsman.sdk.diffs import read_diff
+from pointsman.sdk.evaluations import EvaluationTasks
 from pointsman.sdk.governance import GovernanceTasks
+from pointsman.sdk.graph import GraphTasks
 from pointsman.sdk.people import PeopleTasks
+from pointsman.sdk.providers import ProviderTasks
 from pointsman.sdk.record import RecordTasks
 from pointsman.sdk.spelling import (
     alias_path,
@@ -58,7 +61,15 @@ from pointsman.sdk.webhooks import WebhookTasks
 T = TypeVar("T")
 
 
-class Tasks(GovernanceTasks, PeopleTasks, RecordTasks, WebhookTasks):
+class Tasks(
+    EvaluationTasks,
+    GovernanceTasks,
+    GraphTasks,
+    PeopleTasks,
+    ProviderTasks,
+    RecordTasks,
+    WebhookTasks,
+):
     """What can be asked. `self` is not used: the methods are made for `sync` to take."""
 
     # Reading

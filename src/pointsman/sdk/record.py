@@ -17,17 +17,25 @@ from pointsman.sdk.spelling import parameters
 class RecordTasks:
     """The tasks; see `manage.Tasks`."""
 
-    def journal_head(self) -> Steps[JournalHead]:
-        """Whose journal it is, and where it ends."""
-        reply = yield from get("/journal/head")
+    def journal_head(self, *, installation: bool = False) -> Steps[JournalHead]:
+        """Whose journal it is, and where it ends.
+
+        With `installation`, here and below: the one that people, groups and projects are on
+        record in, for admins of the installation. Raises `Refused`, or `NotFound` before there
+        is one.
+        """
+        reply = yield from get("/journal/head", parameters(installation=installation or None))
         return from_plain(JournalHead, reply.body)
 
-    def journal_lines(self, after: int = 0, *, limit: int = 1_000) -> Steps[JournalLines]:
+    def journal_lines(
+        self, after: int = 0, *, limit: int = 1_000, installation: bool = False
+    ) -> Steps[JournalLines]:
         """Journal entries above a number, oldest first, as what their hashes are made of.
 
         Nothing is checked: that is for whoever verifies them.
         """
-        reply = yield from get("/journal/lines", parameters(after=after, limit=limit))
+        query = parameters(after=after, limit=limit, installation=installation or None)
+        reply = yield from get("/journal/lines", query)
         return from_plain(JournalLines, reply.body)
 
     def checkpoint(self, *, idempotency_key: str | None = None) -> Steps[SignedCheckpoint]:
@@ -47,10 +55,11 @@ class RecordTasks:
         return from_plain(SignedCheckpoint, checked(reply).body)
 
     def checkpoints(
-        self, *, limit: int = 50, cursor: str | None = None
+        self, *, limit: int = 50, cursor: str | None = None, installation: bool = False
     ) -> Steps[Page[SignedCheckpoint]]:
         """The signed checkpoints of the journal, newest first."""
-        reply = yield from get("/checkpoints", parameters(limit=limit, cursor=cursor))
+        query = parameters(limit=limit, cursor=cursor, installation=installation or None)
+        reply = yield from get("/checkpoints", query)
         return from_plain(Page[SignedCheckpoint], reply.body)
 
     def evidence(self, selector: str, *, at: datetime | None = None) -> Steps[Evidence]:

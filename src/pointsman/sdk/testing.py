@@ -42,7 +42,8 @@ from typing import Any
 
 from pointsman.core.composition import Included as Ingredient
 from pointsman.core.composition import compose
-from pointsman.core.content import Content, PromptContent, parse_content
+from pointsman.core.content import PromptContent
+from pointsman.core.contents import Content, parse_content
 from pointsman.core.names import check_alias, check_kind, check_list, check_name
 from pointsman.core.releases import (
     Order,

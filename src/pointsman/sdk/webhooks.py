@@ -41,10 +41,10 @@ class WebhookTasks:
     ) -> Steps[NewWebhook]:
         """Make a webhook, which is told of what happens from now on.
 
-        `events` are types of journal entries or patterns (``alias.*``), none for all;
-        `artifacts` and `aliases` are patterns of names; `format` is `cloudevents`, `slack` or
-        `github`; `token` is sent in the Authorization header. Its secret is in the answer and
-        nowhere else. Raises `InvalidInput`.
+        `events` are types of journal entries or patterns (``alias.*``), none for all of them, and
+        ``checkpoint.signed``, which is no entry; `artifacts` and `aliases` are patterns of names;
+        `format` is `cloudevents`, `slack` or `github`; `token` is sent in the Authorization
+        header. Its secret is in the answer and nowhere else. Raises `InvalidInput`.
         """
         body = {
             "name": name,

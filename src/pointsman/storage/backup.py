@@ -18,7 +18,8 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -185,9 +186,12 @@ def read_manifest(source: Path) -> Manifest:
     return manifest
 
 
-def restore(source: Path, place: Place) -> Manifest:
+def restore(
+    source: Path, place: Place, settle: Callable[[Records], None] | None = None
+) -> Manifest:
     """Put all that a backup holds into an empty place, verified, under a new epoch.
 
+    `settle` may change what was restored before anybody sees it; it finds the present schema.
     Raises `Conflict` if there is a registry already, `NotFound` or `IntegrityError` if the
     backup is none or not whole, and `Unavailable`.
     """
@@ -214,6 +218,12 @@ def restore(source: Path, place: Place) -> Manifest:
                 raise _damaged(source / MANIFEST, f"{name} has other columns")
             filling.insert(name, given[name].columns, _counted(source, given[name]))
         _verify(filling.records, manifest)
+        if settle is not None:
+            _bring_up_to_date(filling, place.dialect, manifest)
+            records = filling.records
+            settle(records)
+            records.flush()
+            records.write_out()
         epoch = f"{manifest.epoch.partition('.')[0]}"
         raised = int(epoch) + 1 if epoch.isdecimal() else 2
         # With a number drawn by lot: two restores of one backup are two different stores.
@@ -499,6 +509,18 @@ def _steps(dialect: Dialect, manifest: Manifest) -> list[Migration]:
     if unknown:
         raise _newer(max(unknown))
     return [known[number] for number in sorted(manifest.migrations)]
+
+
+def _bring_up_to_date(filling: Filling, dialect: Dialect, manifest: Manifest) -> None:
+    """Run the migrations that came after the backup, as the next opening would."""
+    now = time.time_ns() // 1000
+    for step in migrations(dialect):
+        if step.number not in manifest.migrations:
+            filling.run(step.sql)
+            filling.run(
+                "INSERT INTO schema_migration (number, name, at) "
+                f"VALUES ({step.number}, '{step.name}', {now})"
+            )
 
 
 def _tables(steps: Iterable[Migration]) -> list[str]:

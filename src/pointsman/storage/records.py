@@ -28,8 +28,11 @@ from pointsman.core.search import Query, TagIs
 from pointsman.core.vocabulary import Arm, Target
 from pointsman.storage import search
 from pointsman.storage.checkpoints import CheckpointRecords
+from pointsman.storage.evaluation import EvaluationRecords
 from pointsman.storage.governance import GovernanceRecords
+from pointsman.storage.graph import GraphRecords
 from pointsman.storage.people import PeopleRecords
+from pointsman.storage.providers import ProviderRecords
 from pointsman.storage.statements import Connected, Row, first_of
 from pointsman.storage.webhooks import WebhookRecords
 
@@ -38,7 +41,15 @@ Mark = tuple[dict[int, Head], dict[int, int], int]
 _LAST = 2**62
 
 
-class Records(PeopleRecords, GovernanceRecords, WebhookRecords, CheckpointRecords):
+class Records(
+    PeopleRecords,
+    GovernanceRecords,
+    WebhookRecords,
+    CheckpointRecords,
+    EvaluationRecords,
+    GraphRecords,
+    ProviderRecords,
+):
     """Reads and writes of one transaction.
 
     The heads of the projects written to, and the next number of an artifact in each, are kept

@@ -6,15 +6,18 @@ every store must pass. Times are microseconds since the epoch here; people see `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from pointsman.app.ports.checkpoints import CheckpointReader, CheckpointTransaction
+from pointsman.app.ports.evaluation import EvaluationReader, EvaluationTransaction
 from pointsman.app.ports.governance import GovernanceReader, GovernanceTransaction
 from pointsman.app.ports.people import PeopleReader, PeopleTransaction
+from pointsman.app.ports.providers import ProviderReader, ProviderTransaction
 from pointsman.app.ports.webhooks import WebhookReader, WebhookTransaction
+from pointsman.core.graph import Edge
 from pointsman.core.journal import Head, Line
 from pointsman.core.search import Query
 from pointsman.core.vocabulary import Target
@@ -79,17 +82,17 @@ class AliasRow(NamedTuple):
     reason: str
 
 
-class DependencyRow(NamedTuple):
-    """What a version depends on. Alias and version are both None where the newest is meant."""
+DependencyRow = Edge
+"""What a version depends on. Alias and version are both None where the newest is meant."""
+
+
+class VersionStandingRow(NamedTuple):
+    """The digest of a version, and whether its content was removed, and when."""
 
     artifact_id: int
     number: int
-    position: int
-    relation: str
-    selector: str
-    target_id: int
-    target_alias: str | None
-    target_version: int | None
+    digest: str
+    removed_at: int | None
 
 
 class IncluderRow(NamedTuple):
@@ -158,7 +161,15 @@ class EntryFilter:
     until: int | None = None
 
 
-class Reader(PeopleReader, GovernanceReader, WebhookReader, CheckpointReader, Protocol):
+class Reader(
+    PeopleReader,
+    GovernanceReader,
+    WebhookReader,
+    CheckpointReader,
+    EvaluationReader,
+    ProviderReader,
+    Protocol,
+):
     """A consistent view of the store: all its answers are of one moment."""
 
     def meta(self, key: str) -> str | None: ...
@@ -196,6 +207,7 @@ class Reader(PeopleReader, GovernanceReader, WebhookReader, CheckpointReader, Pr
 
     def artifact(self, project_id: int, kind: str, name: str) -> ArtifactRow | None: ...
     def artifact_by_id(self, artifact_id: int) -> ArtifactRow | None: ...
+    def artifacts_of(self, artifact_ids: Collection[int]) -> list[ArtifactRow]: ...
     def artifact_by_skeleton(
         self, project_id: int, kind: str, skeleton: str
     ) -> ArtifactRow | None: ...
@@ -229,6 +241,22 @@ class Reader(PeopleReader, GovernanceReader, WebhookReader, CheckpointReader, Pr
     def tombstone(self, artifact_id: int, number: int) -> TombstoneRow | None: ...
     def tombstones(self, artifact_id: int) -> list[TombstoneRow]: ...
     def dependencies(self, artifact_id: int, number: int) -> list[DependencyRow]: ...
+    def dependencies_of(self, versions: Collection[tuple[int, int]]) -> list[DependencyRow]:
+        """What these versions (artifact's id and number) depend on, in the order of position."""
+        ...
+
+    def dependents_of(self, artifact_ids: Collection[int]) -> list[DependencyRow]:
+        """What depends on these artifacts, by any selector: also what nobody reads any more."""
+        ...
+
+    def pins_of(self, versions: Collection[tuple[int, int]]) -> list[DependencyRow]:
+        """What depends on these very versions, by their number."""
+        ...
+
+    def standings_of(self, versions: Collection[tuple[int, int]]) -> list[VersionStandingRow]:
+        """What these versions are, where they exist."""
+        ...
+
     def included_artifacts(self, artifact_id: int) -> list[int]:
         """Ids of the artifacts that any version of this one includes."""
         ...
@@ -257,6 +285,8 @@ class Transaction(
     GovernanceTransaction,
     WebhookTransaction,
     CheckpointTransaction,
+    EvaluationTransaction,
+    ProviderTransaction,
     Reader,
     Protocol,
 ):

@@ -1,4 +1,4 @@
-"""What the use cases need of a store for signed checkpoints of journals."""
+"""What the use cases need of a store for signed checkpoints, and of where they are put as files."""
 
 from __future__ import annotations
 
@@ -33,3 +33,15 @@ class CheckpointTransaction(CheckpointReader, Protocol):
     """What is written of signed checkpoints of journals."""
 
     def add_checkpoint(self, row: CheckpointRow) -> None: ...
+
+
+class Shelf(Protocol):
+    """Where checkpoints are put as files, each once and for good: a folder, an object store."""
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this name is there. Raises `Unavailable` if that can't be told."""
+        ...
+
+    def put(self, name: str, note: str) -> None:
+        """Add a file, whole or not at all. Raises `Unavailable`."""
+        ...

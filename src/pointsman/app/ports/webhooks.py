@@ -38,8 +38,9 @@ class WebhookRow(NamedTuple):
 class DeliveryRow(NamedTuple):
     """An event that a webhook is told of, and how the last attempt ended.
 
-    `seq` is the journal's entry, 0 for a ping; `lane` says what is told in order: an
-    artifact's id, 0 for entries about none, below 0 for what was asked for by hand.
+    `seq` is the journal's entry, for a checkpoint the last one that it is about, 0 for a ping;
+    `lane` says what is told in order: an artifact's id, 0 for what is about none, below 0 for
+    what was asked for by hand.
     `duration` is in microseconds.
     """
 
@@ -70,7 +71,8 @@ class WebhookReader(Protocol):
     def enabled_webhooks(self) -> list[tuple[str, int, bool]]:
         """(id, project id, hurried) of the webhooks of all projects that are not disabled.
 
-        Hurried are those of which somebody asked for a delivery by hand.
+        Hurried are those with a delivery that is due and that no entry of the journal tells of:
+        what somebody asked for by hand, and checkpoints.
         """
         ...
 

@@ -154,15 +154,17 @@ DELETE FROM content WHERE entry_id = (
 );
 
 -- name: dependencies
-SELECT artifact_id, number, position, relation, selector, target_id, target_alias, target_version
+SELECT artifact_id, number, position, relation, selector, target_id, target_alias,
+    target_version, variable
 FROM dependency WHERE artifact_id = :artifact_id AND number = :number ORDER BY position;
 
 -- name: add_dependency
 INSERT INTO dependency (
-    artifact_id, number, position, relation, selector, target_id, target_alias, target_version
+    artifact_id, number, position, relation, selector, target_id, target_alias, target_version,
+    variable
 ) VALUES (
     :artifact_id, :number, :position, :relation, :selector, :target_id, :target_alias,
-    :target_version
+    :target_version, :variable
 );
 
 -- name: included_artifacts

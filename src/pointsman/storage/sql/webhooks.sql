@@ -15,6 +15,11 @@ SELECT id, project_id, CASE WHEN EXISTS (
     SELECT 1 FROM delivery
     WHERE delivery.webhook_id = webhook.id AND delivery.state = 'pending'
         AND (delivery.due_at = 0 OR delivery.lane < 0)
+        AND NOT EXISTS (
+            SELECT 1 FROM delivery AS earlier
+            WHERE earlier.webhook_id = delivery.webhook_id AND earlier.state = 'pending'
+                AND earlier.lane = delivery.lane AND earlier.number < delivery.number
+        )
 ) THEN 1 ELSE 0 END
 FROM webhook WHERE disabled_at IS NULL ORDER BY id;
 

@@ -43,7 +43,10 @@ from pointsman.wire.native.routes import plain
 T = TypeVar("T")
 
 MAX_BODY = 4 << 20
+MAX_VERSION_BODY = 16 << 20
 MAX_BULK_BODY = 64 << 20
+_LARGER = {("POST", "/versions/bulk"): MAX_BULK_BODY, ("POST", "/versions"): MAX_VERSION_BODY}
+"""The bodies of operations that take more: versions, of which datasets are the largest."""
 LARGE_BODY = 64 << 10
 MAX_QUERY = 8_192
 _READERS = 4
@@ -122,8 +125,7 @@ class Endpoint:
         self._runner = runner
         self._gate = gate
         self._query = QueryReader(route.query)
-        bulk = route.path == "/versions/bulk"
-        self._max_body = MAX_BULK_BODY if bulk else MAX_BODY
+        self._max_body = _LARGER.get((route.method, route.path), MAX_BODY)
 
     async def __call__(self, request: Request) -> Response:
         """Answer the request; every error becomes a problem document."""

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
 
 from pointsman.app import checkpoints, history
 from pointsman.app import record as records
+from pointsman.app.application import View
 from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page
 from pointsman.wire.native import shapes
 from pointsman.wire.native.route import Call, Read, Route, Write, micros_of
+
+T = TypeVar("T")
+OfInstallation = Annotated[
+    bool,
+    Meta(description="Of the installation's journal, for its admins, not of the project's."),
+]
+
+
+class HeadQuery(Struct, forbid_unknown_fields=True):
+    """Whose journal."""
+
+    installation: OfInstallation = False
 
 
 class LinesQuery(Struct, forbid_unknown_fields=True):
@@ -21,6 +35,13 @@ class LinesQuery(Struct, forbid_unknown_fields=True):
 
     after: Annotated[shapes.Seq, Meta(description="All entries above this number.")] = 0
     limit: Annotated[int, Meta(ge=1, le=records.MAX_LINES)] = 1_000
+    installation: OfInstallation = False
+
+
+class CheckpointsQuery(shapes.PageQuery, forbid_unknown_fields=True):
+    """A page of checkpoints."""
+
+    installation: OfInstallation = False
 
 
 class EvidenceQuery(Struct, forbid_unknown_fields=True):
@@ -30,18 +51,25 @@ class EvidenceQuery(Struct, forbid_unknown_fields=True):
     at: Annotated[datetime | None, Meta(description="A moment that has passed; else now.")] = None
 
 
+def _of(call: Call, use_case: Callable[[View], T]) -> Read:
+    """A look at the journal that the query names: the project's, or the installation's."""
+    if not call.query.installation:
+        return Read(use_case)
+    return Read(lambda v: use_case(records.of_installation(v)))
+
+
 def _head(call: Call) -> Read:
-    return Read(records.journal_head)
+    return _of(call, records.journal_head)
 
 
 def _lines(call: Call) -> Read:
     after, limit = call.query.after, call.query.limit
-    return Read(lambda v: records.journal_lines(v, after, limit))
+    return _of(call, lambda v: records.journal_lines(v, after, limit))
 
 
 def _checkpoints(call: Call) -> Read:
-    query = call.query
-    return Read(lambda v: checkpoints.list_checkpoints(v, limit=query.limit, cursor=query.cursor))
+    limit, cursor = call.query.limit, call.query.cursor
+    return _of(call, lambda v: checkpoints.list_checkpoints(v, limit=limit, cursor=cursor))
 
 
 def _sign(call: Call) -> Write:
@@ -54,11 +82,12 @@ def _evidence(call: Call) -> Read:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/journal/head", "read", "Show where the journal ends", _head, JournalHead),
+    Route("GET", "/journal/head", "read", "Show where the journal ends", _head, JournalHead,
+          query=HeadQuery),
     Route("GET", "/journal/lines", "read", "Read the journal as its hashes cover it", _lines,
           JournalLines, query=LinesQuery),
     Route("GET", "/checkpoints", "read", "List signed checkpoints", _checkpoints,
-          Page[SignedCheckpoint], query=shapes.PageQuery),
+          Page[SignedCheckpoint], query=CheckpointsQuery),
     Route("POST", "/checkpoints", "admin", "Sign a checkpoint of the journal", _sign,
           SignedCheckpoint, body=shapes.Nothing),
     Route("GET", "/evidence", "read", "Show what was live, why, and on what evidence", _evidence,

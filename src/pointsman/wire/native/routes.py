@@ -43,7 +43,17 @@ from pointsman.core.vocabulary import (
     micros,
 )
 from pointsman.errors import InvalidInput
-from pointsman.wire.native import governing, oidc, people, record, shapes, webhooks
+from pointsman.wire.native import (
+    evaluations,
+    governing,
+    graph,
+    oidc,
+    people,
+    providers,
+    record,
+    shapes,
+    webhooks,
+)
 from pointsman.wire.native.route import Call, Read, Route, Write, micros_of, whole
 
 
@@ -343,8 +353,11 @@ ROUTES: tuple[Route, ...] = (
     *people.ROUTES,
     *oidc.ROUTES,
     *governing.ROUTES,
+    *evaluations.ROUTES,
+    *graph.ROUTES,
     *record.ROUTES,
     *webhooks.ROUTES,
+    *providers.ROUTES,
 )  # fmt: skip
 
 RESOLVE = Route(

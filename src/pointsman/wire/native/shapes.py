@@ -95,6 +95,9 @@ class DependencyBody(Struct, forbid_unknown_fields=True):
 
     relation: Literal["includes", "consumes", "uses"]
     selector: Annotated[str, Meta(description="Such as model:churn@champion.")]
+    variable: Annotated[
+        str, Meta(description="The variable that takes the output of what is consumed.")
+    ] = ""
 
 
 class PublishBody(Struct, forbid_unknown_fields=True):

@@ -34,7 +34,10 @@ AT_ONCE = 100
 """Listeners that are told of an entry before the event loop does something else."""
 MAX_REPLAY = 10_000
 """Entries that are replayed to a listener that comes back; beyond that it starts over."""
-_TELLS = ("kind", "name", "version", "digest", "key", "alias", "to", "revision")
+_TELLS = (
+    *("kind", "name", "version", "digest", "key", "alias", "to", "revision"),
+    *("evaluation", "outcome"),
+)
 
 
 class Hub:

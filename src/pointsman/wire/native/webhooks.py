@@ -33,7 +33,8 @@ Url = Annotated[
 Events = Annotated[
     list[str],
     Meta(
-        description="Types of journal entries, or patterns such as alias.*; none means all.",
+        description="Types of journal entries, or patterns such as alias.*; none means all of "
+        "them. Signed checkpoints are no entries: ask for checkpoint.signed.",
         extra_json_schema={"maxItems": MAX_EVENTS},
     ),
 ]

@@ -1,0 +1,1 @@
+"""Evaluations: asking for them, working on them, and what policies make of their results."""

@@ -1,0 +1,225 @@
+"""Asking for evaluations: of a version, of what it affects, of what an open change needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pointsman.app.application import View, Work
+from pointsman.app.basis import found_change, places_of, targets_of
+from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
+from pointsman.app.evaluating.runs import Asked, ask_for, cancel, told
+from pointsman.app.including import find_version
+from pointsman.app.judging import evaluations_of
+from pointsman.app.places import Backing, Moves, Place
+from pointsman.app.policies import policies_of
+from pointsman.app.ports import AliasRow
+from pointsman.app.reviewing import every_open
+from pointsman.core.evaluation import Evaluation, Requirement
+from pointsman.core.making import Orders
+from pointsman.core.names import check_alias
+from pointsman.core.policy import governing
+from pointsman.core.selectors import Selector, parse_selector
+from pointsman.core.vocabulary import Target
+from pointsman.errors import Conflict, InvalidInput, NotFound
+
+DEFAULT_ALIAS = "production"
+_DONE = ("passed", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody wants to have evaluated.
+
+    `alias` names the world: what the version is held against, and what all else is taken to
+    be. `against` is the number of another version to hold it against. `suites` are selectors;
+    none named means those that have the alias. `affected` evaluates what depends on it, too.
+    """
+
+    selector: Selector
+    alias: str = DEFAULT_ALIAS
+    against: int | None = None
+    suites: tuple[str, ...] = ()
+    affected: bool = False
+    fresh: bool = False
+    again: bool = False
+    budget_calls: int | None = None
+    budget_money: float | None = None
+
+
+def plan(view: View, request: Request) -> tuple[Requirement, ...]:
+    """What would be evaluated, and how each stands already. Raises `NotFound`, `InvalidInput`."""
+    view.require("read")
+    return tuple(one.requirement for one in _planned(view, request))
+
+
+def evaluate(work: Work, request: Request) -> tuple[Evaluation, ...]:
+    """Ask for the evaluations of a version; what exactly this has a result for is not run again.
+
+    With `fresh` everything is made anew, with `again` what was reused is, too: outputs come
+    from memory, but a result that is there is asked for once more. Raises `Refused` for who
+    may not propose, `NotFound`, `InvalidInput`, and `Conflict` if no suite can tell.
+    """
+    artifact = work.artifact(request.selector.kind, request.selector.name)
+    work.require("propose", artifact.kind, artifact.name)
+    wanted = _planned(work, request)
+    if all(one.orders is None for one in wanted):
+        raise _no_suite(wanted)
+    asked = Asked(request.alias, fresh=request.fresh)
+    caps = request.budget_calls, request.budget_money
+    return tuple(
+        _asked_for(work, one, asked, caps, again=request.again or request.fresh)
+        for one in wanted
+        if one.orders is not None
+    )
+
+
+def evaluate_change(
+    work: Work, number: int, *, fresh: bool = False, again: bool = False
+) -> tuple[Evaluation, ...]:
+    """Ask for what a change's policies want to have evaluated and is not; see `evaluate`."""
+    work.require("propose")
+    row = found_change(work, number)
+    if work.reader.change_end(work.project.id, number) is not None:
+        raise Conflict(
+            f"Change {number} has ended.", code="change_ended", hint="Propose another one."
+        )
+    moves = targets_of(places_of(work, row))
+    asked = Asked("", number, fresh)
+    return tuple(
+        _asked_for(work, one, replace(asked, alias=place.alias), (None, None), again=again or fresh)
+        for place, found in _for_moves(work, moves)
+        for one in found
+        if one.orders is not None
+    )
+
+
+def start_missing(work: Work) -> int:
+    """Ask for all that open changes need and nobody asked for; how many were asked for.
+
+    What was asked for a change and is of no use to it any more is cancelled: an alias that
+    takes part has moved, or the change is another.
+    """
+    count = 0
+    useful: set[str] = set()
+    for row in every_open(work):
+        if row.expires_at <= work.clock_now:
+            continue
+        for place, found in _for_moves(work, targets_of(places_of(work, row))):
+            for one in found:
+                useful.add(one.requirement.seal)
+                if one.orders is not None and one.requirement.state is None:
+                    ask_for(work, one.orders, Asked(place.alias, row.number))
+                    count += 1
+    for evaluation in work.tx.open_evaluations(work.project.id, 1_000):
+        if evaluation.change_number is not None and evaluation.seal not in useful:
+            cancel(work, evaluation.number)
+    return count
+
+
+def is_missing(view: View) -> bool:
+    """Whether `start_missing` would have something to do."""
+    if all(one.evaluate == "none" for one in policies_of(view)):
+        return False
+    useful: set[str] = set()
+    for row in every_open(view):
+        if row.expires_at <= view.clock_now:
+            continue
+        for _, found in _for_moves(view, targets_of(places_of(view, row))):
+            for one in found:
+                useful.add(one.requirement.seal)
+                if one.orders is not None and one.requirement.state is None:
+                    return True
+    return any(
+        row.change_number is not None and row.seal not in useful
+        for row in view.reader.open_evaluations(view.project.id, 1_000)
+    )
+
+
+def _for_moves(view: View, moves: Moves) -> list[tuple[Place, list[Wanted]]]:
+    """What the policies of these moves want to have evaluated."""
+    found = []
+    backing = Backing(together=tuple(moves))
+    for place, to in moves:
+        policy, _ = governing(
+            policies_of(view), place.artifact.kind, place.artifact.name, place.alias
+        )
+        if policy is not None:
+            found.append((place, evaluations_of(view, policy, place, to, backing)))
+    return found
+
+
+def _planned(view: View, request: Request) -> list[Wanted]:
+    alias = check_alias(request.alias)
+    for text in request.suites:
+        parse_selector(text, kind="suite")
+    artifact = view.artifact(request.selector.kind, request.selector.name)
+    target = _target(view, request.selector)
+    row = view.reader.alias(artifact.id, alias)
+    if request.against is not None:
+        if view.reader.version(artifact.id, request.against) is None:
+            raise NotFound(
+                f"{artifact.name} has no version {request.against}.",
+                code="version_not_found",
+                hint="List its versions to see which there are.",
+                field="against",
+            )
+        row = _pointing(artifact.id, alias, request.against)
+    place = Place(artifact, alias, row)
+    scope = Scope(downstream=request.affected, suites=request.suites)
+    return wanted_for(view, place, ((place, target),), scope)
+
+
+def _target(view: View, selector: Selector) -> Target:
+    artifact = view.artifact(selector.kind, selector.name)
+    row, alias = find_version(view, artifact, selector, None)
+    if alias is not None and alias.target is not None:
+        return alias.target
+    return Target(version=row.number)
+
+
+def _pointing(artifact_id: int, alias: str, version: int) -> AliasRow:
+    """An alias as if it pointed to this version, to be compared with."""
+    return AliasRow(artifact_id, alias, Target(version=version), 0, 0, 0, "", "")
+
+
+def _asked_for(
+    work: Work,
+    one: Wanted,
+    asked: Asked,
+    caps: tuple[int | None, float | None],
+    *,
+    again: bool,
+) -> Evaluation:
+    """The evaluation that has a result for exactly this, or a new one."""
+    orders = _capped(one, caps)
+    known = one.requirement
+    if known.evaluation is not None and known.state in _DONE and not again:
+        row = work.tx.evaluation(work.project.id, known.evaluation)
+        assert row is not None, "requirements are told of rows"
+        return told(work, row)
+    return ask_for(work, orders, asked)
+
+
+def _capped(one: Wanted, caps: tuple[int | None, float | None]) -> Orders:
+    calls, money = caps
+    if (calls is not None and calls < 1) or (money is not None and money <= 0):
+        raise InvalidInput(
+            "A budget must be above 0.",
+            code="invalid_budget",
+            hint="Leave it out for no cap.",
+            field="budget_calls" if calls is not None and calls < 1 else "budget_money",
+        )
+    assert one.orders is not None, "callers have looked"
+    return replace(one.orders, budget_calls=calls, budget_money=money)
+
+
+def _no_suite(wanted: Sequence[Wanted]) -> Conflict:
+    first = wanted[0].requirement
+    because = first.summary or "no suite that has this alias is for it"
+    return Conflict(
+        f"{first.label} can't be evaluated: {because}.".replace("..", "."),
+        code="nothing_to_evaluate",
+        hint="Publish a suite that is for it and point its alias there, or name one.",
+        field="suites",
+    )

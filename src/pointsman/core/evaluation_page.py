@@ -1,0 +1,227 @@
+"""An evaluation as one page of HTML, for a browser or an archive of a CI.
+
+It needs nothing else: no scripts, no addresses, and its own policy forbids both. All that
+others wrote goes through `_text`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Final
+
+from pointsman.core import evaluation_words as words
+from pointsman.core.diff import Line, Span, diff_text
+from pointsman.core.evaluation import CaseResult, Evaluation, Figures, Held, Metric, Report, Side
+from pointsman.core.evaluation_style import STYLE
+
+MOST_CASES: Final = 200
+_OPEN: Final = 5
+"""Rows that are shown unfolded, if they got worse."""
+_OUTPUT: Final = 20_000
+_INPUT: Final = 10_000
+_NOTE: Final = 2_000
+_MARKS: Final = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def html_page(evaluation: Evaluation, cases: Sequence[CaseResult]) -> str:
+    """The evaluation as a page that stands by itself; of the rows the worst `MOST_CASES`."""
+    return "\n".join(_page(evaluation, cases)) + "\n"
+
+
+def _page(evaluation: Evaluation, cases: Sequence[CaseResult]) -> Iterator[str]:
+    heading = _text(words.title(evaluation), 300)
+    yield "<!doctype html>"
+    yield '<html lang="en"><head><meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield '<meta name="color-scheme" content="light dark">'
+    yield f"<title>{_text(words.state(evaluation))}: {heading}</title>"
+    yield f"<style>{STYLE}</style></head><body><main>"
+    yield "<header>"
+    yield f"<p>{_state(evaluation.state, words.state(evaluation))} Evaluation {evaluation.number}"
+    yield f"</p><h1>{heading}</h1>"
+    yield f'<p class="lead">{_text(words.sentence(evaluation), 2_000)}</p>'
+    yield from _facts(evaluation)
+    yield "</header>"
+    if evaluation.report is not None:
+        yield from _criteria(evaluation.report)
+        yield from _problems(evaluation.report)
+        yield from _metrics(evaluation, evaluation.report)
+    yield from _cases(evaluation, cases)
+    yield "</main></body></html>"
+
+
+def _text(text: str, room: int | None = None) -> str:
+    """What others wrote, as text of a page and of an attribute."""
+    return escape(words.clean(text, room), quote=True)
+
+
+def _state(state: str, word: str) -> str:
+    mark = _MARKS.get(state, "…")
+    return f'<span class="state {_text(state)}"><b aria-hidden="true">{mark}</b> {word}</span>'
+
+
+def _facts(evaluation: Evaluation) -> Iterator[str]:
+    ended = words.when(evaluation.ended_at) if evaluation.ended_at else ""
+    facts = [
+        ("Suite", words.suite_of(evaluation)),
+        ("Alias", evaluation.alias),
+        ("Change", "" if evaluation.change is None else str(evaluation.change)),
+        ("Asked for", f"{words.when(evaluation.at)}, by {evaluation.by}"),
+        ("Ended", ended),
+        ("Made", words.spent(evaluation)),
+        ("Seal", evaluation.seal[:8]),
+    ]
+    yield "<dl>"
+    for name, value in facts:
+        if value:
+            yield f"<div><dt>{name}</dt><dd>{_text(value, 500)}</dd></div>"
+    yield "</dl>"
+
+
+def _criteria(report: Report) -> Iterator[str]:
+    yield "<section><h2>What must hold</h2><ul class='criteria'>"
+    for one in report.held:
+        yield f"<li>{_state(one.outcome, one.outcome)}<div><h3>{_text(one.criterion, 300)}</h3>"
+        yield f"<p>{_text(one.message, 1_000)}</p>{_range(one)}</div></li>"
+    yield "</ul></section>"
+
+
+def _range(held: Held) -> str:
+    if held.lower is None or held.upper is None:
+        return ""
+    told = f"The difference lies between {held.lower:+.3g} and {held.upper:+.3g}."
+    return f'<p class="quiet">{told}</p>'
+
+
+def _problems(report: Report) -> Iterator[str]:
+    if report.problems:
+        yield "<section><h2>What went wrong</h2><ul>"
+        for one in report.problems[:50]:
+            yield f"<li>{_text(one, 500)}</li>"
+        yield "</ul></section>"
+
+
+def _metrics(evaluation: Evaluation, report: Report) -> Iterator[str]:
+    yield "<section><h2>Metrics</h2>"
+    lines = ((one.name, one.name, one.candidate, one.baseline) for one in report.metrics)
+    yield from _table(evaluation, lines)
+    for one in report.metrics:
+        if one.slices:
+            yield from _slices(evaluation, one)
+    yield "</section>"
+
+
+def _slices(evaluation: Evaluation, metric: Metric) -> Iterator[str]:
+    yield f"<details><summary>{_text(metric.name, 200)} by slice</summary>"
+    lines = ((metric.name, part, *sides) for part, sides in metric.slices.items())
+    yield from _table(evaluation, lines)
+    yield "</details>"
+
+
+def _table(
+    evaluation: Evaluation, lines: Iterator[tuple[str, str, Figures, Figures | None]]
+) -> Iterator[str]:
+    now, before = words.side_names(evaluation)
+    if evaluation.against is None:
+        before = "Baseline"
+    yield '<div class="wide"><table><thead><tr><th scope="col">Mean</th>'
+    yield f'<th scope="col">{before}</th><th scope="col">{now}</th>'
+    yield '<th scope="col">Difference</th><th scope="col">p95</th></tr></thead><tbody>'
+    for metric, name, mine, theirs in lines:
+        change, word = words.difference(metric, mine, theirs)
+        yield f'<tr><th scope="row">{_text(name, 200)}</th>'
+        yield f"<td>{words.mean_of(metric, theirs)}</td><td>{words.mean_of(metric, mine)}</td>"
+        yield f'<td class="{word}">{change} {word}</td>'
+        yield f"<td>{words.amount(metric, mine.p95)}</td></tr>"
+    yield "</tbody></table></div>"
+
+
+def _cases(evaluation: Evaluation, cases: Sequence[CaseResult]) -> Iterator[str]:
+    if not cases:
+        return
+    worse = words.worse(evaluation, cases)
+    unfolded = {one.row for one in worse[:_OPEN]}
+    first = {one.row for one in worse}
+    ordered = worse + [one for one in words.worst_first(cases) if one.row not in first]
+    yield "<section><h2>Rows</h2>"
+    told = f"{words.rows(len(worse))} to look at first" if worse else "No row got worse"
+    left = len(ordered) - MOST_CASES
+    more = f" Of {words.rows(len(ordered))}, the first {MOST_CASES} are shown." if left > 0 else ""
+    yield f'<p class="quiet">{told}.{more}</p>'
+    for case in ordered[:MOST_CASES]:
+        yield from _case(evaluation, case, unfolded=case.row in unfolded)
+    yield "</section>"
+
+
+def _case(evaluation: Evaluation, case: CaseResult, *, unfolded: bool) -> Iterator[str]:
+    yield f'<details class="case"{" open" if unfolded else ""}>'
+    tags = ", ".join(f"{key} {value}" for key, value in case.tags.items())
+    quiet = f' <span class="quiet">{_text(tags, 200)}</span>' if tags else ""
+    yield f"<summary>{_text(words.row_title(case))}{quiet}</summary>"
+    yield '<dl class="given">'
+    for name, value in case.input.items():
+        yield f"<div><dt>{_text(name, 100)}</dt><dd>{_pre(words.shown(value, _INPUT))}</dd></div>"
+    if case.expected is not None:
+        yield f"<div><dt>Expected</dt><dd>{_pre(words.shown(case.expected, _INPUT))}</dd></div>"
+    yield "</dl>"
+    yield from _outputs(evaluation, case)
+    yield "</details>"
+
+
+def _pre(text: str) -> str:
+    return f"<pre>{escape(text)}</pre>"
+
+
+def _outputs(evaluation: Evaluation, case: CaseResult) -> Iterator[str]:
+    mine, theirs = words.side_names(evaluation)
+    now = words.clean(words.output_of(case.candidate), _OUTPUT)
+    if case.baseline is None:
+        yield '<div class="sides">'
+        yield from _side(mine, case.candidate, escape(now))
+        yield "</div>"
+        return
+    before = words.clean(words.output_of(case.baseline), _OUTPUT)
+    lines = [line for hunk in diff_text(before, now, None).hunks for line in hunk.lines]
+    left, right = (_marked(lines, "removed"), _marked(lines, "added")) if lines else (
+        escape(before),
+        escape(now),
+    )  # fmt: skip
+    same = " · the same output" if before == now else ""
+    yield '<div class="sides">'
+    yield from _side(theirs, case.baseline, left)
+    yield from _side(f"{mine}{same}", case.candidate, right)
+    yield "</div>"
+
+
+def _side(heading: str, side: Side, marked: str) -> Iterator[str]:
+    yield f"<div><h4>{heading}</h4>"
+    yield f"<pre>{marked}</pre>" if marked else '<p class="quiet">An empty output.</p>'
+    scores = " · ".join(
+        f"{_text(name, 100)} <b>{words.amount(name, value)}</b>"
+        for name, value in side.scores.items()
+    )
+    told = f"{scores or 'no scores'} · {side.seconds:.2g} s · {side.tokens:,} tokens"
+    yield f'<p class="scores">{told}{" · reused" if side.reused else ""}</p>'
+    for name, note in side.notes.items():
+        if note:
+            yield f'<p class="quiet">{_text(name, 100)}: {_text(note, _NOTE)}</p>'
+    yield "</div>"
+
+
+def _marked(lines: Sequence[Line], kind: str) -> str:
+    """One side of a comparison: its lines, with the words marked that only it has."""
+    mark = "del" if kind == "removed" else "ins"
+    return "\n".join(
+        "".join(_span(span, kind, mark) for span in line.spans)
+        for line in lines
+        if line.kind in ("same", "changed", kind)
+    )
+
+
+def _span(span: Span, kind: str, mark: str) -> str:
+    if span.kind == "same":
+        return escape(span.text)
+    return f"<{mark}>{escape(span.text)}</{mark}>" if span.kind == kind and span.text else ""

@@ -1,0 +1,193 @@
+"""Making outputs: by rendering a prompt and asking its model, alone or at the end of a chain.
+
+An output is kept under the digest of everything that made it: the call as it is sent, with
+all that was rendered into it, to whom, and which trial it is. So nothing is paid for twice,
+and an output that anything could have made otherwise is made anew. Of two that are wanted at
+the same time, one is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman.core.canonical import canonical_json, digest
+from pointsman.core.datasets import Row
+from pointsman.core.making import Need, split_label
+from pointsman.core.plain import from_plain, to_plain
+from pointsman.core.prompt import Prompt
+from pointsman.core.providers import Call
+from pointsman.core.suites import Maker
+from pointsman.errors import PointsmanError
+from pointsman.evals.memory import Memory
+from pointsman.evals.models import Models
+from pointsman.evals.outcome import Output
+from pointsman.evals.preparing import Side
+from pointsman.evals.providers import Provider
+
+_PLAIN = ("object", "array", "number", "integer", "boolean", "null")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An output, or the sentence that says why there is none; `key` is what it is kept under."""
+
+    output: Output | None
+    key: str = ""
+    error: str = ""
+    reused: bool = False
+
+
+class Unmade(Exception):
+    """There is no output; the message says why. The evaluation goes on."""
+
+
+class Calls:
+    """Asks models, each question once. Belongs to one event loop."""
+
+    def __init__(self, models: Models, providers: Mapping[str, Provider], memory: Memory) -> None:
+        self._models = models
+        self._memory = memory
+        self._providers = providers
+        self._under_way: dict[str, asyncio.Task[tuple[Output, bool]]] = {}
+
+    async def ask(self, call: Call, trial: int) -> Made:
+        """The answer to a call, from memory if it was asked before.
+
+        Raises `ModelFailure` and `BudgetExceeded`.
+        """
+        key = self._key(call, trial)
+        task = self._under_way.get(key)
+        mine = task is None
+        if task is None:
+            task = asyncio.create_task(self._make(key, call))
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        # Who shares a question must not lose it because the first to ask goes away.
+        output, reused = await asyncio.shield(task)
+        return Made(output, key, reused=reused or not mine)
+
+    async def _make(self, key: str, call: Call) -> tuple[Output, bool]:
+        kept = await self._memory.recall(key)
+        if kept is not None:
+            return from_plain(Output, json.loads(kept)), True
+        answer = await self._models.ask(call)
+        output = Output(
+            text=answer.text,
+            tool_calls=answer.tool_calls,
+            tokens=answer.tokens_in + answer.tokens_out,
+            cost=answer.cost,
+            seconds=answer.seconds,
+        )
+        if answer.model == call.model.get("name"):  # one that stood in is no answer of the model's
+            await self._memory.keep(key, json.dumps(to_plain(output), ensure_ascii=False))
+        return output, False
+
+    def _key(self, call: Call, trial: int) -> str:
+        name = str(call.model.get("provider"))
+        used = [self._providers[name]] if name in self._providers else self._providers.values()
+        return digest(
+            canonical_json(
+                {
+                    "call": to_plain(call),
+                    "to": [[one.name, one.api, one.base_url or ""] for one in used],
+                    "trial": trial,
+                }
+            )
+        )
+
+
+class Asked:
+    """Asks models for scorers: a judge's question is one like any other, and asked once."""
+
+    def __init__(self, calls: Calls, models: Models) -> None:
+        self._calls = calls
+        self._models = models
+        self.reused = 0
+
+    async def ask(self, call: Call) -> Output:
+        """The answer to a call. Raises `ModelFailure` and `BudgetExceeded`."""
+        made = await self._calls.ask(call, 0)
+        assert made.output is not None, "what can't be made is raised"
+        self.reused += made.reused
+        return made.output
+
+    async def embed(self, provider: str, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """The vectors of some texts, in their order."""
+        return await self._models.embed(provider, model, texts)
+
+
+class Prompted:
+    """Makes outputs by prompts: rendered with a row's inputs, after what they consume."""
+
+    def __init__(self, calls: Calls, maker: Maker, inputs: Mapping[str, str]) -> None:
+        self._calls = calls
+        self._maker = maker
+        self._inputs = inputs
+
+    async def make(self, side: Side, row: Row, trial: int) -> Made:
+        """The output of a side's version for a row.
+
+        Raises `BudgetExceeded`, and `ModelFailure` where the model gives none.
+        """
+        try:
+            return await self._of(side, side.making.root, row, trial, self._maker.depth)
+        except Unmade as error:
+            return Made(None, error=str(error))
+
+    async def _of(self, side: Side, label: str, row: Row, trial: int, depth: int) -> Made:
+        if label in side.unfit:
+            raise Unmade(f"{label} can't be put together: {side.unfit[label]}")
+        prompt = side.prompts.get(label)
+        if prompt is None:
+            kind = split_label(label)[0]
+            raise Unmade(f"{label} is a {kind}, which can't be run here: use output by command.")
+        values = self._given(prompt, row)
+        needs = side.needs(label) if depth else ()
+        reused = True
+        made = await asyncio.gather(
+            *(self._consumed(side, need, row, trial, depth) for need in needs)
+        )
+        for need, one in zip(needs, made, strict=True):
+            assert one.output is not None, "what can't be made is raised"
+            values[need.variable] = _value(prompt, need.variable, one.output.text)
+            reused &= one.reused
+        answer = await self._calls.ask(_rendered(prompt, label, values), trial)
+        return Made(answer.output, answer.key, reused=reused and answer.reused)
+
+    async def _consumed(self, side: Side, need: Need, row: Row, trial: int, depth: int) -> Made:
+        if not need.part:
+            raise Unmade(f"{need.selector}, which {need.variable} takes, means nothing.")
+        return await self._of(side, need.part, row, trial, depth - 1)
+
+    def _given(self, prompt: Prompt, row: Row) -> dict[str, Any]:
+        """Those of the row's inputs that the prompt takes."""
+        wanted = [one.name for one in prompt.variables]
+        wanted += [one.name for one in prompt.placeholders]
+        places = {name: self._inputs.get(name, name) for name in wanted}
+        return {name: row.input[place] for name, place in places.items() if place in row.input}
+
+
+def _rendered(prompt: Prompt, label: str, values: Mapping[str, Any]) -> Call:
+    try:
+        rendered = prompt.render(**values)
+    except PointsmanError as error:
+        raise Unmade(f"{label} can't be rendered for this row: {error.message}") from error
+    messages = [{"role": "user", "content": rendered}] if isinstance(rendered, str) else rendered
+    return Call(messages, prompt.model or {}, prompt.tools, prompt.response_format)
+
+
+def _value(prompt: Prompt, variable: str, text: str) -> Any:
+    """An output as a variable takes it: JSON where the variable's schema asks for that."""
+    declared = prompt.content.variables.get(variable)
+    schema = declared.schema if declared else True
+    wanted = schema.get("type") if isinstance(schema, dict) else None
+    if wanted not in _PLAIN:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Unmade(f"{variable} takes {wanted}, and what it consumes is no JSON.") from error

@@ -1,0 +1,101 @@
+-- Statements about evaluations. See queries.sql.
+
+-- name: add_evaluation
+INSERT INTO evaluation (
+    project_id, number, seal, artifact_id, version, against, suite_id, suite_version, alias,
+    orders, subject, by_name, at, change_number, fresh
+) VALUES (
+    :project_id, :number, :seal, :artifact_id, :version, :against, :suite_id, :suite_version,
+    :alias, :orders, :subject, :by_name, :at, :change_number, :fresh
+);
+
+-- name: evaluation
+SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
+    subject, by_name, at, change_number, fresh
+FROM evaluation WHERE project_id = :project_id AND number = :number;
+
+-- name: evaluations
+SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
+    subject, by_name, at, change_number, fresh
+FROM evaluation WHERE project_id = :project_id AND number < :before
+ORDER BY number DESC LIMIT :limit;
+
+-- name: evaluations_of
+SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
+    subject, by_name, at, change_number, fresh
+FROM evaluation WHERE artifact_id = :artifact_id AND number < :before
+ORDER BY number DESC LIMIT :limit;
+
+-- name: evaluations_sealed
+SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
+    subject, by_name, at, change_number, fresh
+FROM evaluation WHERE project_id = :project_id AND seal = :seal ORDER BY number DESC LIMIT 20;
+
+-- name: open_evaluations
+SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
+    subject, by_name, at, change_number, fresh
+FROM evaluation WHERE project_id = :project_id AND NOT EXISTS (
+    SELECT 1 FROM evaluation_end
+    WHERE evaluation_end.project_id = evaluation.project_id
+    AND evaluation_end.number = evaluation.number
+)
+ORDER BY number LIMIT :limit;
+
+-- name: any_evaluation
+SELECT 1 FROM evaluation WHERE project_id = :project_id LIMIT 1;
+
+-- name: artifacts_by_alias
+SELECT artifact.id, artifact.kind, artifact.name, artifact.newest, artifact.created_at,
+    artifact.created_by, artifact.updated_at, artifact.archived_at
+FROM artifact JOIN alias ON alias.artifact_id = artifact.id AND alias.name = :alias
+WHERE artifact.project_id = :project_id AND artifact.kind = :kind
+AND (alias.version IS NOT NULL OR alias.split IS NOT NULL)
+ORDER BY artifact.name;
+
+-- name: evaluation_work
+SELECT number, worker, attempt, lease_until, done, total, reused FROM evaluation_work
+WHERE project_id = :project_id AND number = :number;
+
+-- name: put_evaluation_work
+INSERT INTO evaluation_work (
+    project_id, number, worker, attempt, lease_until, done, total, reused
+) VALUES (
+    :project_id, :number, :worker, :attempt, :lease_until, :done, :total, :reused
+) ON CONFLICT (project_id, number) DO UPDATE SET
+    worker = excluded.worker, attempt = excluded.attempt, lease_until = excluded.lease_until,
+    done = excluded.done, total = excluded.total, reused = excluded.reused;
+
+-- name: evaluation_end
+SELECT number, state, at, by_name, summary, report FROM evaluation_end
+WHERE project_id = :project_id AND number = :number;
+
+-- name: add_evaluation_end
+INSERT INTO evaluation_end (project_id, number, state, at, by_name, summary, report)
+VALUES (:project_id, :number, :state, :at, :by_name, :summary, :report);
+
+-- name: put_evaluation_case
+INSERT INTO evaluation_case (project_id, number, position, worse, body)
+VALUES (:project_id, :number, :position, :worse, :body)
+ON CONFLICT (project_id, number, position) DO UPDATE SET
+    worse = excluded.worse, body = excluded.body;
+
+-- name: evaluation_cases
+SELECT position, worse, body FROM evaluation_case
+WHERE project_id = :project_id AND number = :number AND position > :after
+ORDER BY position LIMIT :limit;
+
+-- name: worst_cases
+SELECT position, worse, body FROM evaluation_case
+WHERE project_id = :project_id AND number = :number
+AND (worse < :worse OR (worse = :worse AND position > :after))
+ORDER BY worse DESC, position LIMIT :limit;
+
+-- name: made
+SELECT body FROM made WHERE project_id = :project_id AND key = :key AND at >= :since;
+
+-- name: keep_made
+INSERT INTO made (project_id, key, body, at) VALUES (:project_id, :key, :body, :at)
+ON CONFLICT (project_id, key) DO UPDATE SET body = excluded.body, at = excluded.at;
+
+-- name: forget_made
+DELETE FROM made WHERE project_id = :project_id AND at < :before;
