@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,22 +77,42 @@ def prepared(registry: Registry, url: str) -> tuple[str, int, int, int]:
     return hook.id, ready.number, timed.number, by_hand.number
 
 
+def evaluated(registry: Registry) -> int:
+    """Ask for an evaluation; its number."""
+    registry.publish("rows", {"rows": [{"input": {"a": "b"}}]}, kind="dataset")
+    content: Any = {
+        "for": ["a"],
+        "dataset": "rows:1",
+        "hold": [{"metric": "tokens", "at_most": 1}],
+    }
+    registry.publish("quality", content, kind="suite", aliases=["production"], reason="go")
+    (asked,) = registry.evaluate("a:1")
+    return asked.number
+
+
 def test_webhooks_are_disabled_and_changes_disarmed_on_record(
     place: Place, elsewhere: Place, tmp_path: Path
 ) -> None:
     with Receiver() as receiver, closing(Registry(place.open())) as registry:
         hook, ready, timed, by_hand = prepared(registry, receiver.url)
+        waiting = evaluated(registry)
         before = registry.journal_head()
         basis = registry.change(ready).basis
     done = copy(backed_up(place, tmp_path / "backup"), elsewhere)
     (held,) = done.held
     assert (held.project, held.webhooks) == ("default", (hook,))
     assert sorted(held.changes) == [ready, timed]
+    assert held.evaluations == (waiting,)
     with closing(Registry(elsewhere.open())) as restored:
         assert restored.doctor().findings == ()
-        entries = last(restored, 3)
-        assert restored.journal_head().seq == before.seq + 3
-        assert [one.type for one in entries] == ["webhook.disabled"] + ["change.edited"] * 2
+        entries = last(restored, 4)
+        assert restored.journal_head().seq == before.seq + 4
+        assert [one.type for one in entries] == [
+            "webhook.disabled",
+            "change.edited",
+            "change.edited",
+            "evaluation.cancelled",
+        ]
         assert {(one.by, one.via) for one in entries} == {("system", "restore")}
         assert "restored from a backup" in restored.webhook(hook).disabled_why
         assert restored.change(ready).basis == basis, "what is said to it stands"

@@ -228,7 +228,20 @@ def test_what_is_under_way_for_nothing_is_cancelled(lab: Lab) -> None:
     with pytest.raises(Lost):
         lab.end(taken)
     states = [one.state for one in lab.sees("ada", runs.listed).items]
-    assert sorted(states) == ["cancelled"] * 3 + ["queued"] * 3
+    assert sorted(states) == ["queued"] * 3 + ["superseded"] * 3
+
+
+def test_what_somebody_cancelled_is_asked_for_again_only_by_somebody(lab: Lab) -> None:
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    change = lab.propose("eva", SUMMARISE, 2)
+    lab.start()
+    for one in lab.sees("eva", runs.listed).items:
+        lab.does("eva", lambda w, one=one: runs.cancel(w, one.number))  # type: ignore[misc]
+    assert lab.start() == 0
+    assert set(lab.missing(change.number)) == {"evaluation_missing"}
+    assert len(lab.does("eva", lambda w: asking.evaluate_change(w, change.number))) == 3
+    lab.settle()
+    assert lab.missing(change.number) == []
 
 
 def test_two_changes_that_need_the_same_share_it(lab: Lab) -> None:

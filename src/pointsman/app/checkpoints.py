@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from pointsman.app.application import Application, Caller, View, Work
+from pointsman.app.keyfiles import make_key
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import ProjectRow, Store
 from pointsman.app.ports.checkpoints import CheckpointReader, CheckpointRow, Shelf
@@ -132,7 +133,7 @@ def find_signer(reader: CheckpointReader, environ: Mapping[str, str] = os.enviro
     file = Path(home) / KEY_FILE
     try:
         if not file.exists():
-            _make_key(file)
+            make_key(file)
         return Signer(_seed(file.read_text("ascii"), str(file)))
     except OSError as error:
         raise Unavailable(
@@ -327,16 +328,3 @@ def _seed(text: str, where: str) -> bytes:
             hint="Make one with: openssl rand -base64 32",
             field=KEY,
         ) from error
-
-
-def _make_key(file: Path) -> None:
-    """Put a new key there, whole or not at all; whoever was faster wins."""
-    part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.part")
-    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(made, "wb") as opened:
-        opened.write(base64.b64encode(os.urandom(_SEED)) + b"\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    with suppress(FileExistsError):
-        os.link(part, file)
-    part.unlink()

@@ -39,11 +39,11 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
         }
         return
     is_finished = line.type == "evaluation.finished"
-    outcome = fact["outcome"] if is_finished else "cancelled"
+    outcome = fact["outcome"] if is_finished else fact["state"]
     told[f"end of evaluation {fact['evaluation']}"] = {
         "state": outcome,
         "report": outcome if is_finished else None,
-        "summary": fact["summary"] if is_finished else None,
+        "summary": fact["summary"],
         "ended": [line.at, line.by],
     }
 
@@ -81,11 +81,10 @@ def _evaluation(view: View, row: EvaluationRow) -> dict[str, Any]:
 
 
 def _end(row: EvaluationEndRow) -> dict[str, Any]:
-    is_cancelled = row.state == "cancelled"
     return {
         "state": row.state,
         "report": _outcome(row),
-        "summary": None if is_cancelled else row.summary,
+        "summary": row.summary,
         "ended": [row.at, row.by_name],
     }
 

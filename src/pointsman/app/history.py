@@ -171,6 +171,7 @@ def evidence(view: View, selector: Selector, at: int | None = None) -> Evidence:
         change=fact.get("change"),
         approvals=tuple(fact.get("approvals") or ()),
         checks=tuple(fact.get("checks") or ()),
+        evaluations=tuple(fact.get("evaluations") or ()),
         glass=tuple(fact.get("glass") or ()),
     )
 

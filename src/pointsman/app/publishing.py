@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pointsman.app import releases
 from pointsman.app.application import Work
 from pointsman.app.describing import told_dependency, version_of
+from pointsman.app.evaluating.patterns import check_patterns
 from pointsman.app.including import check_shape_kept, dependency_rows, plain_dependency
 from pointsman.app.places import Place
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionRow
@@ -25,6 +26,7 @@ from pointsman.core.names import (
     skeleton,
 )
 from pointsman.core.releases import Order, single
+from pointsman.core.suites import SuiteContent
 from pointsman.core.vocabulary import Dependency, Published, Release
 from pointsman.errors import Conflict, InvalidName, PointsmanError, TooLarge
 
@@ -126,6 +128,8 @@ class _Press:
         kind, name = check_kind(wanted.kind), check_name(wanted.name)
         work.require("write", kind, name)
         content = parse_content(kind, wanted.content)
+        if isinstance(content, SuiteContent):
+            check_patterns(content)
         message = check_message(wanted.message)
         tags = _checked_tags(wanted.tags)
         artifact = self._artifacts.get((kind, name)) or work.tx.artifact(

@@ -10,14 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pointsman.app.keyfiles import make_key
 from pointsman.app.ports.checkpoints import CheckpointReader
 from pointsman.errors import Conflict, InvalidInput, Unavailable
 
@@ -85,7 +84,7 @@ def find_sealer(
                     code="no_secret_key",
                     hint="Put it back, or set the secrets anew.",
                 )
-            _make_key(file)
+            make_key(file)
         return Sealer(_decoded(file.read_text("ascii"), str(file)))
     except OSError as error:
         raise Unavailable(
@@ -106,22 +105,3 @@ def _decoded(text: str, where: str) -> bytes:
             hint=_MAKE_ONE,
             field=KEY,
         ) from None
-
-
-def _make_key(file: Path) -> None:
-    """Put a new key there, whole or not at all; whoever was faster wins."""
-    part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.part")
-    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(made, "wb") as opened:
-        opened.write(base64.b64encode(os.urandom(_SIZE)) + b"\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    with suppress(FileExistsError):
-        os.link(part, file)
-    part.unlink()
-    # What is sealed under it is durable at once: so must be its name.
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -63,9 +63,10 @@ def restore_command(
     registry before all of it is there. It goes on under a new epoch, so that clients which know
     more than the backup follow it.
 
-    So that a copy does not do what its original does, its webhooks are disabled, and changes
-    that would be applied by themselves are disarmed. Both are on record, and can be undone one
-    by one. With --live nothing is held: for what takes the original's place.
+    So that a copy does not do what its original does, its webhooks are disabled, changes that
+    would be applied by themselves are disarmed, and evaluations that wait are cancelled. All of
+    it is on record, and can be undone one by one. With --live nothing is held: for what takes
+    the original's place.
 
     \b
     Examples:
@@ -84,7 +85,8 @@ def restore_command(
     for one in done.held:
         out.line(
             f"Held in {one.project}: {counted(len(one.webhooks), 'webhooks')} disabled, "
-            f"{counted(len(one.changes), 'changes')} disarmed."
+            f"{counted(len(one.changes), 'changes')} disarmed, "
+            f"{counted(len(one.evaluations), 'evaluations')} cancelled."
         )
 
 

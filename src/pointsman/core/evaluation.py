@@ -14,7 +14,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 Outcome = Literal["passed", "failed", "inconclusive"]
-EvaluationState = Literal["queued", "running", "passed", "failed", "inconclusive", "cancelled"]
+EvaluationState = Literal[
+    "queued", "running", "passed", "failed", "inconclusive", "cancelled", "superseded"
+]
+"""How an evaluation stands. A superseded one was asked for a change that needs another now."""
 
 CHECK: Final = "eval:"
 """Begins the names of the checks that evaluations report; nobody else reports under it."""

@@ -369,7 +369,10 @@ def _evaluations(case: Case) -> list[Reason]:
             hint = f"Look at it: pointsman eval show {one.evaluation}"
             found.append(Reason("evaluation_not_passed", told, hint))
         else:
-            how = f"is {one.state}" if one.state else "was not run on exactly what would be live"
+            how = {
+                None: "was not run on exactly what would be live",
+                "cancelled": "was cancelled",
+            }.get(one.state, f"is {one.state}")
             told = f"The evaluation of {what} with {one.suite} {how}."
             hint = "Propose a change: it runs what is missing."
             found.append(Reason("evaluation_missing", told, hint))

@@ -31,7 +31,7 @@ from pointsman.core.canonical import JSON, canonical_json, check_json, digest
 from pointsman.core.content_fields import Faults
 from pointsman.core.names import KINDS, Kind
 from pointsman.core.patterns import check_pattern, matches
-from pointsman.core.schemas import check_schema
+from pointsman.core.schemas import check_value_schema
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.errors import InvalidContent, PointsmanError
 
@@ -405,7 +405,7 @@ def _options(by: str, value: Mapping[str, JSON], field: str, faults: Faults) -> 
         _number(value["tolerance"], f"{field}/tolerance", 0, math.inf, faults)
     if by == "command":
         _argv(value.get("argv"), f"{field}/argv", faults)
-    if "schema" in value and (wrong := check_schema(value["schema"])):
+    if "schema" in value and (wrong := check_value_schema(value["schema"])):
         faults.add("invalid_schema", f"{field}/schema", f"can't be used: {wrong}")
     if by == "judge":
         _judge(value, field, faults)

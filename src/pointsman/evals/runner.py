@@ -266,7 +266,8 @@ class Run:
         ours, metrics = candidate
         theirs = baseline[0] if baseline else None
         problem = ours.error or (theirs.error if theirs else "")
-        problem = problem or next(iter(ours.notes.values()), "")
+        unscored = (name for name, value in ours.scores.items() if value is None)
+        problem = problem or next((ours.notes.get(name, "") for name in unscored), "")
         before = None if baseline is None else baseline[1]
         self._measured.append(Measured(place, metrics, before, row.tags, clip(problem, 300)))
         return CaseResult(

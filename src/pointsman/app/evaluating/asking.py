@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pointsman.app.application import View, Work
 from pointsman.app.basis import found_change, places_of, targets_of
 from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
-from pointsman.app.evaluating.runs import Asked, ask_for, cancel, told
+from pointsman.app.evaluating.runs import Asked, ask_for, supersede, told
 from pointsman.app.including import find_version
 from pointsman.app.judging import evaluations_of
 from pointsman.app.places import Backing, Moves, Place
@@ -97,8 +97,8 @@ def evaluate_change(
 def start_missing(work: Work) -> int:
     """Ask for all that open changes need and nobody asked for; how many were asked for.
 
-    What was asked for a change and is of no use to it any more is cancelled: an alias that
-    takes part has moved, or the change is another.
+    What somebody cancelled stays so. What was asked for a change and is of no use to it any
+    more is superseded: an alias that takes part has moved, or the change is another.
     """
     count = 0
     useful: set[str] = set()
@@ -113,7 +113,7 @@ def start_missing(work: Work) -> int:
                     count += 1
     for evaluation in work.tx.open_evaluations(work.project.id, 1_000):
         if evaluation.change_number is not None and evaluation.seal not in useful:
-            cancel(work, evaluation.number)
+            supersede(work, evaluation)
     return count
 
 

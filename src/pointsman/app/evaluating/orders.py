@@ -153,7 +153,7 @@ def suites_in(view: View, selectors: Sequence[str], alias: str) -> Iterator[Suit
 
 
 def requirement_of(view: View, subject: Subject, suite: str, seal: str) -> Requirement:
-    """How the evaluation of exactly this stands: the last one that was not cancelled counts."""
+    """How the evaluation of exactly this stands: the last one that was not superseded counts."""
     requirement = Requirement(
         kind=subject.artifact.kind,
         name=subject.artifact.name,
@@ -166,7 +166,7 @@ def requirement_of(view: View, subject: Subject, suite: str, seal: str) -> Requi
     )
     for row in view.reader.evaluations_sealed(view.project.id, seal):
         evaluation = told(view, row)
-        if evaluation.state != "cancelled":
+        if evaluation.state != "superseded":
             return replace(
                 requirement,
                 state=evaluation.state,

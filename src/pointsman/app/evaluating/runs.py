@@ -114,7 +114,8 @@ def ask_for(work: Work, orders: Orders, asked: Asked) -> Evaluation:
 def cancel(work: Work, number: int) -> Evaluation:
     """End an evaluation before its result: whoever asked for it may, and who may propose.
 
-    Raises `NotFound`, `Refused`, or `Conflict` if it has ended.
+    It is not asked for again by itself. Raises `NotFound`, `Refused`, or `Conflict` if it has
+    ended.
     """
     row = _found(work, number)
     artifact = work.reader.artifact_by_id(row.artifact_id)
@@ -125,10 +126,20 @@ def cancel(work: Work, number: int) -> Evaluation:
         raise Conflict(
             f"Evaluation {number} has ended.", code="evaluation_ended", hint="Look at its result."
         )
-    line = work.record("evaluation.cancelled", {"evaluation": number}, artifact=row.artifact_id)
-    end = EvaluationEndRow(number, "cancelled", line.at, work.actor.name, "It was cancelled.", None)
-    work.tx.add_evaluation_end(work.project.id, end)
+    _drop(work, row, "cancelled", f"{work.actor.name} cancelled it.")
     return told(work, row)
+
+
+def supersede(work: Work, row: EvaluationRow) -> None:
+    """End an evaluation that nobody needs any more, as something that takes part has moved."""
+    _drop(work, row, "superseded", "What it was asked for is another by now.")
+
+
+def _drop(work: Work, row: EvaluationRow, state: EvaluationState, summary: str) -> None:
+    fact = {"evaluation": row.number, "state": state, "summary": summary}
+    line = work.record("evaluation.cancelled", fact, artifact=row.artifact_id)
+    end = EvaluationEndRow(row.number, state, line.at, work.actor.name, summary, None)
+    work.tx.add_evaluation_end(work.project.id, end)
 
 
 # -- working on it

@@ -104,14 +104,14 @@ def _standing(
 
 
 def _last(view: View, artifact: ArtifactRow, version: int, suite: Suite) -> EvaluationRow | None:
-    """The last evaluation of a version by any version of a suite that was not cancelled."""
+    """The last evaluation of a version by any version of a suite that came to a result."""
     name = split_label(suite.label)[1]
     rows = view.reader.evaluations(view.project.id, None, LOOKED_AT, artifact_id=artifact.id)
     for row in rows:
         if row.version != version or split_label(orders_of(row).suite)[1] != name:
             continue
         end = view.reader.evaluation_end(view.project.id, row.number)
-        if end is None or end.state != "cancelled":
+        if end is None or end.state not in ("cancelled", "superseded"):
             return row
     return None
 

@@ -8,10 +8,9 @@ the end of a line.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
-import re2  # type: ignore[import-untyped]
-
+from pointsman.app.evaluating.patterns import compile_pattern
 from pointsman.core.suites import Scorer
 from pointsman.evals.outcome import Score
 from pointsman.evals.scorers.cases import Case, UnscorableError
@@ -25,13 +24,13 @@ _LONG: Final = 2_000
 
 def check_pattern_text(pattern: str) -> str:
     """Why `pattern` can't be used; empty if it can."""
-    compiled = _compiled(pattern)
+    compiled = compile_pattern(pattern)
     return compiled if isinstance(compiled, str) else ""
 
 
 def regex(scorer: Scorer, tools: Tools) -> Each:
     """1 where ``pattern`` matches anywhere in the output; ``^`` and ``$`` tie it to the ends."""
-    pattern = _compiled(scorer.options["pattern"])
+    pattern = compile_pattern(scorer.options["pattern"])
     if isinstance(pattern, str):
         raise UnscorableError(f"The pattern can't be used: {pattern}.")
 
@@ -51,17 +50,3 @@ def regex(scorer: Scorer, tools: Tools) -> Each:
         return search(text) if len(text) < _LONG else await asyncio.to_thread(search, text)
 
     return score
-
-
-def _compiled(pattern: str) -> Any | str:
-    """The pattern, ready to search; a text says why there is none."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        told = error.args[0] if error.args else b""
-        told = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
-        return f"{told} (RE2 has no look-around and no back-references)"
-    except UnicodeEncodeError:
-        return "it holds half of a surrogate pair"
