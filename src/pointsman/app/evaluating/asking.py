@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pointsman.app.application import View, Work
 from pointsman.app.basis import found_change, places_of, targets_of
 from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
-from pointsman.app.evaluating.runs import Asked, ask_for, supersede, told
+from pointsman.app.evaluating.runs import MAX_OPEN, Asked, ask_for, supersede, told
 from pointsman.app.including import find_version
 from pointsman.app.judging import evaluations_of
 from pointsman.app.places import Backing, Moves, Place
 from pointsman.app.policies import policies_of
 from pointsman.app.ports import AliasRow
+from pointsman.app.ports.evaluation import EvaluationRow
+from pointsman.app.ports.governance import ChangeRow
 from pointsman.app.reviewing import every_open
 from pointsman.core.evaluation import Evaluation, Requirement
 from pointsman.core.making import Orders
@@ -100,40 +102,39 @@ def start_missing(work: Work) -> int:
     What somebody cancelled stays so. What was asked for a change and is of no use to it any
     more is superseded: an alias that takes part has moved, or the change is another.
     """
-    count = 0
-    useful: set[str] = set()
-    for row in every_open(work):
-        if row.expires_at <= work.clock_now:
-            continue
-        for place, found in _for_moves(work, targets_of(places_of(work, row))):
-            for one in found:
-                useful.add(one.requirement.seal)
-                if one.orders is not None and one.requirement.state is None:
-                    ask_for(work, one.orders, Asked(place.alias, row.number))
-                    count += 1
-    for evaluation in work.tx.open_evaluations(work.project.id, 1_000):
-        if evaluation.change_number is not None and evaluation.seal not in useful:
-            supersede(work, evaluation)
-    return count
+    missing, useless = _to_do(work)
+    for orders, asked in missing:
+        ask_for(work, orders, asked)
+    for row in useless:
+        supersede(work, row)
+    return len(missing)
 
 
 def is_missing(view: View) -> bool:
     """Whether `start_missing` would have something to do."""
-    if all(one.evaluate == "none" for one in policies_of(view)):
-        return False
+    return any(_to_do(view))
+
+
+def _to_do(view: View) -> tuple[list[tuple[Orders, Asked]], list[EvaluationRow]]:
+    """What open changes need and nobody asked for, and what is under way for none of them."""
+    missing: list[tuple[Orders, Asked]] = []
     useful: set[str] = set()
-    for row in every_open(view):
-        if row.expires_at <= view.clock_now:
-            continue
-        for _, found in _for_moves(view, targets_of(places_of(view, row))):
+    for row in _living(view):
+        for place, found in _for_moves(view, targets_of(places_of(view, row))):
             for one in found:
-                useful.add(one.requirement.seal)
-                if one.orders is not None and one.requirement.state is None:
-                    return True
-    return any(
-        row.change_number is not None and row.seal not in useful
-        for row in view.reader.open_evaluations(view.project.id, 1_000)
-    )
+                known = one.requirement
+                if one.orders is not None and known.state is None and known.seal not in useful:
+                    missing.append((one.orders, Asked(place.alias, row.number)))
+                useful.add(known.seal)
+    waiting = view.reader.open_evaluations(view.project.id, MAX_OPEN)
+    useless = [row for row in waiting if row.change_number is not None and row.seal not in useful]
+    return missing, useless
+
+
+def _living(view: View) -> Iterator[ChangeRow]:
+    """The open changes that have not expired, where any policy asks for evaluations."""
+    if any(one.evaluate != "none" for one in policies_of(view)):
+        yield from (row for row in every_open(view) if row.expires_at > view.clock_now)
 
 
 def _for_moves(view: View, moves: Moves) -> list[tuple[Place, list[Wanted]]]:
