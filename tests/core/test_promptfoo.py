@@ -35,19 +35,19 @@ assertionTemplates:
   kind: {type: llm-rubric, value: "Greets {{name}} and is kind"}
 tests:
   - description: late order
-    vars: {name: Ana, message: Where is my order?}
+    vars: {name: Ana, message: "Where is my order?"}
     assert:
       - {type: contains, value: "{{name}}"}
       - {$ref: "#/assertionTemplates/kind"}
     metadata: {language: en, urgent: true}
   - description: late order
-    vars: {name: Ben, message: [Wo ist es?, Wo?]}
+    vars: {name: Ben, message: ["Wo ist es?", "Wo?"]}
     assert:
       - {type: contains, value: Ben}
       - {type: contains, value: Paket}
       - {type: javascript, value: output.length < 400}
     metadata: {language: de}
-  - vars: {name: Eva, message: Price?}
+  - vars: {name: Eva, message: "Price?"}
     options: {disableDefaultAsserts: true}
     assert:
       - {type: equals, value: {price: 7}}

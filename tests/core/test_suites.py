@@ -123,6 +123,8 @@ def test_depths() -> None:
          ["/scorers/1/prompt"]),
         ({**SUITE, "scorers": [*SUITE["scorers"], {"by": "exact", "path": "label"}]},
          ["/scorers/1/path"]),
+        ({**SUITE, "scorers": [*SUITE["scorers"], {"by": "contains", "slice": ["a"]}]},
+         ["/scorers/1/slice"]),
         ({**SUITE, "scorers": [*SUITE["scorers"], {"by": "json_schema", "schema": 7}]},
          ["/scorers/1/schema"]),
         ({**SUITE, "hold": [{"metric": "gone", "at_least": 1}]}, ["/hold/0/metric"]),
@@ -141,15 +143,22 @@ def test_depths() -> None:
 )  # fmt: skip
 def test_mistakes_are_named_where_they_are(value: Any, places: list[str] | None) -> None:
     if places is None:
-        with pytest.raises(Exception, match="finite|JSON|number"):
+        with pytest.raises(Exception, match=r"finite|JSON|number"):
             parse_suite(value)
     else:
         assert faults(value) == places
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3)
-                    | st.dictionaries(st.sampled_from([*FULL, "by", "name", "x"]), inner)))  # fmt: skip
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*FULL, "by", "name", "x"]), inner)
+    ),
+)
+
+
+@given(json_values)
 def test_nonsense_is_refused_and_never_more(value: Any) -> None:
     for kind in ("suite", "dataset"):
         with suppress(InvalidInput):

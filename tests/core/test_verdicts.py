@@ -56,8 +56,11 @@ NOT_WORSE = {"metric": "correct", "not_worse_by": 0.02}
 def test_a_threshold() -> None:
     assert one(AT_LEAST, rows([1.0] * 9 + [0.0])).outcome == "passed", "the bound itself is enough"
     failed = one(AT_LEAST, rows([1.0] * 8 + [0.0, 0.0]))
-    assert (failed.outcome, failed.candidate, failed.rows[:2]) == ("failed", 0.8, (8, 9))
+    assert (failed.outcome, failed.candidate, failed.rows) == ("failed", 0.8, (8, 9))
     assert "is 0.8" in failed.message
+    dear = {"metric": "cost", "of": "total", "at_most": 1.0}
+    added = one(dear, rows([0.4, 0.8, 0.1], metric="cost"))
+    assert (added.outcome, added.rows) == ("failed", (1, 0, 2)), "each adds to a total"
 
 
 def test_rows_without_a_score_decide_only_where_they_can() -> None:
@@ -127,6 +130,23 @@ def test_costs_are_worse_when_higher() -> None:
     assert one(dear, rows([1.0] * 30, [2.0] * 30, "cost")).outcome == "passed"
     failed = one(dear, rows([2.0] * 30, [1.0] * 30, "cost"))
     assert (failed.outcome, len(failed.rows)) == ("failed", 20)
+
+
+def test_a_scorer_that_is_for_some_rows_only() -> None:
+    partly = parse_suite(
+        {
+            "for": ["*"],
+            "dataset": "d:1",
+            "scorers": [{"name": "correct", "by": "exact", "slice": {"half": "first"}}],
+            "hold": [AT_LEAST],
+        }
+    )
+    measured = rows([1.0, 1.0, None, None])
+    (held,) = hold(partly, measured, SEED)
+    assert held.outcome == "passed", "the others were never to be scored"
+    correct = metrics_of(partly, measured)[0]
+    assert (correct.candidate.rows, correct.candidate.errors) == (2, 0)
+    assert correct.slices["half=second"][0].errors == 0
 
 
 def test_all_of_it_must_hold() -> None:

@@ -7,20 +7,21 @@ never gets an answer.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from evals.endpoint import Answer, Request, never
+from pointsman import Client, Registry
 from pointsman.core.vocabulary import Dependency
 
 ROWS = 24
-MODEL = {"provider": "local", "name": "small"}
+MODEL: dict[str, Any] = {"provider": "local", "name": "small"}
 TEMPLATES = (
     "Summarise: {{ message }}",
     "Summarise briefly: {{ message }}",
     "Summarise well: {{ message }}",
     "Wait: {{ message }}",
 )
-LABELS = {
+LABELS: dict[str, Any] = {
     "for": ["classify"],
     "dataset": "tickets:1",
     "output": {"by": "chain"},
@@ -30,25 +31,12 @@ LABELS = {
         {"metric": "correct", "not_worse_by": 0.05},
     ],
 }
-SHORT = {
+SHORT: dict[str, Any] = {
     "for": ["summarise"],
     "dataset": "tickets:1",
     "scorers": [],
     "hold": [{"metric": "tokens", "at_most": 1_000}],
 }
-
-
-class Writes(Protocol):
-    """What a project can be made in: a client, or an embedded registry."""
-
-    def publish(self, name: str, content: Any, **more: Any) -> Any:
-        """Add a version."""
-
-    def promote(self, selector: str, alias: str, *, reason: str = "") -> Any:
-        """Point an alias at it."""
-
-    def set_provider(self, name: str, **more: Any) -> Any:
-        """Say where models are."""
 
 
 def answer(request: Request) -> Answer:
@@ -61,14 +49,14 @@ def answer(request: Request) -> Answer:
     return " ".join(text.split()[:2]) if "briefly" in task else text
 
 
-def make_project(registry: Writes, base_url: str) -> None:
+def make_project(registry: Client | Registry, base_url: str) -> None:
     """Publish everything, with version 1 of all of it live."""
     registry.set_provider("local", base_url=base_url, concurrency=16)
     for template in TEMPLATES:
         registry.publish("summarise", {"template": template, "model": MODEL})
     registry.promote("summarise:1", "production", reason="to begin with")
     takes = Dependency("consumes", "summarise@production", "summary")
-    classify = {"template": "Classify: {{ summary }}", "model": MODEL}
+    classify: dict[str, Any] = {"template": "Classify: {{ summary }}", "model": MODEL}
     registry.publish("classify", classify, dependencies=[takes])
     registry.publish("tickets", {"rows": [row(n) for n in range(ROWS)]}, kind="dataset")
     registry.publish("labels", LABELS, kind="suite")

@@ -39,10 +39,10 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
         }
         return
     is_finished = line.type == "evaluation.finished"
-    outcome = fact["outcome"] if is_finished else fact["state"]
+    state = fact["outcome"] if is_finished else fact["state"]
     told[f"end of evaluation {fact['evaluation']}"] = {
-        "state": outcome,
-        "report": outcome if is_finished else None,
+        "state": state,
+        "report": state if is_finished else None,
         "summary": fact["summary"],
         "ended": [line.at, line.by],
     }

@@ -19,6 +19,7 @@ from pointsman.cli.connect import (
     with_output,
     with_registry,
 )
+from pointsman.cli.eval_reports import history_command, write_report
 from pointsman.cli.evaluating import (
     DECIDING,
     cases_of,
@@ -301,12 +302,41 @@ def list_evaluations(
     help="The K rows that got worse most; without, a few of those that decided.",
 )  # fmt: skip
 @click.option("--slices", is_flag=True, help="The figures of each part of the rows as well.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown", "junit", "html", "json"]),
+    default="text", show_default=True,
+    help="For a pull request, a CI, a browser, a program; with the 200 worst rows, or --cases.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", "file", default="-", metavar="FILE",
+    help="Where such a report goes; else to the output.",
+)  # fmt: skip
 @with_registry()
 def show_evaluation(
-    *, registry: Registry, out: Output, number: int, cases: int | None, slices: bool
+    *,
+    registry: Registry,
+    out: Output,
+    number: int,
+    cases: int | None,
+    slices: bool,
+    form: str,
+    file: str,
 ) -> None:
-    """Show an evaluation: how far it is, or what came out and which rows decided."""
+    """Show an evaluation: how far it is, or what came out and which rows decided.
+
+    \b
+    Examples:
+      pointsman eval show 21 --cases 10
+      pointsman eval show 21 --format junit -o evaluation.xml
+    """
+    if form == "text" and file != "-":
+        raise click.UsageError("--output goes with --format markdown, junit, html or json.")
+    if form != "text" and (out.as_json or slices):
+        raise click.UsageError("--json and --slices go with --format text; reports have both.")
     one = registry.evaluation(number)
+    if form != "text":
+        write_report(registry, out, one, form, file, cases)
+        return
     rows = registry.evaluation_cases(number, limit=cases).items if cases else ()
     if out.as_json:
         from pointsman.core.plain import to_plain
@@ -326,6 +356,9 @@ def show_evaluation(
         out.line("Rows" if cases else "Rows that decided", bold=True)
         for case in rows:
             tell_case(out, case)
+
+
+eval_command.add_command(history_command)
 
 
 @eval_command.command("cancel")

@@ -82,7 +82,7 @@ def _facts(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _criteria(report: Report) -> Iterator[str]:
-    yield "<section><h2>What must hold</h2><ul class='criteria'>"
+    yield '<section><h2>What must hold</h2><ul class="criteria">'
     for one in report.held:
         yield f"<li>{_state(one.outcome, one.outcome)}<div><h3>{_text(one.criterion, 300)}</h3>"
         yield f"<p>{_text(one.message, 1_000)}</p>{_range(one)}</div></li>"
@@ -92,7 +92,8 @@ def _criteria(report: Report) -> Iterator[str]:
 def _range(held: Held) -> str:
     if held.lower is None or held.upper is None:
         return ""
-    told = f"The difference lies between {held.lower:+.3g} and {held.upper:+.3g}."
+    bounds = f"{held.lower:+.3g} and {held.upper:+.3g}".replace("-", "−")
+    told = f"The difference to the baseline lies between {bounds}."
     return f'<p class="quiet">{told}</p>'
 
 

@@ -32,12 +32,13 @@ dl.given { flex-direction: column; gap: .5rem; margin: .8rem 0; }
 .criteria li { display: grid; grid-template-columns: 9rem 1fr; gap: .5rem; padding: .8rem 0;
   border-top: 1px solid var(--line); }
 .criteria p { margin: 0; }
+.criteria li > div { min-width: 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; min-width: 30rem; }
 th, td { text-align: right; padding: .35rem 1.2rem .35rem 0; border-top: 1px solid var(--line);
-  white-space: nowrap; }
+  white-space: nowrap; overflow-wrap: break-word; }
 thead th { border-top: 0; color: var(--quiet); font-size: .875rem; font-weight: 600; }
-tr > :first-child { text-align: left; white-space: normal; font-weight: 500; }
+tr > :first-child { text-align: left; white-space: normal; font-weight: 500; min-width: 8rem; }
 details { margin: .4rem 0; }
 summary { cursor: pointer; padding: .3rem 0; }
 summary:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }

@@ -178,7 +178,7 @@ class _Conversion:
             part = self._part(slot)
             check = slot.check
             if check.scorer:
-                scorer = {"name": slot.name, **check.scorer}
+                scorer = {"name": slot.name, **check.scorer, **part}
                 if check.value is not NOTHING and not alone:
                     scorer["expected"] = json_pointer((slot.name,))
                 scorers.append(scorer)

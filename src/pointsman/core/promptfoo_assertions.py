@@ -81,7 +81,7 @@ def checks_of(assertion: Mapping[str, Any], models: Models) -> list[Check]:
         )
     path = _path_of(assertion.get("transform"))
     label = assertion.get("metric") or kind
-    found = read(_Asked(str(label), kind, value, assertion, invert, models))
+    found = list(read(_Asked(str(label), kind, value, assertion, invert, models)))
     if path:
         found = [_with(one, path=path) for one in found]
     if assertion.get("weight") == 0:

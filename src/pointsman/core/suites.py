@@ -76,7 +76,8 @@ SCORERS: Final[Mapping[ScorerName, tuple[str, ...]]] = {
     "command": ("argv", "timeout"),
 }
 """The scorers and the options of each, next to those of all: ``path`` and ``expected`` (JSON
-pointers to the part of the output, and of what the row expects, that count) and ``invert``."""
+pointers to the part of the output, and of what the row expects, that count), ``invert``, and
+``slice`` (tags; the scorer is for the rows that have them, and for no others)."""
 
 _MAKER_NAMES: Final[tuple[MakerName, ...]] = get_args(MakerName)
 _SCORER_NAMES: Final[tuple[ScorerName, ...]] = get_args(ScorerName)
@@ -108,7 +109,7 @@ _FIELDS: Final = (
     "hold",
     "description",
 )
-_SHARED: Final = ("name", "by", "path", "expected", "invert")
+_SHARED: Final = ("name", "by", "path", "expected", "invert", "slice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,12 @@ class Scorer:
     name: str
     by: ScorerName
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def slice(self) -> Mapping[str, str]:
+        """The tags of the rows that it is for; none: it is for all."""
+        tags: Mapping[str, str] = self.options.get("slice", {})
+        return tags
 
     @property
     def judge(self) -> Selector | None:
@@ -192,6 +199,10 @@ class SuiteContent:
     def compares(self) -> bool:
         """Whether anything in it asks for what the alias points to now."""
         return any(one.test == "not_worse_by" for one in self.hold)
+
+    def slice_of(self, metric: str) -> Mapping[str, str]:
+        """The tags of the rows that have a metric at all."""
+        return next((one.slice for one in self.scorers if one.name == metric), {})
 
     def to_json(self) -> dict[str, JSON]:
         """The normal form: ``parse_suite(x.to_json()) == x``."""
@@ -373,7 +384,7 @@ def _scorer(value: JSON, field: str, faults: Faults) -> Scorer | None:
         return None
     faults.unknown(value, (*_SHARED, *SCORERS[by]), field)
     needed = _NEEDED.get(by)
-    if needed and value.get(needed) in (None, ""):
+    if needed and (value.get(needed) is None or (value[needed] == "" and by != "regex")):
         faults.add("missing_field", f"{field}/{needed}", "must be given")
         return None
     name = value.get("name", by)
@@ -390,6 +401,8 @@ def _options(by: str, value: Mapping[str, JSON], field: str, faults: Faults) -> 
         pointer = value.get(key, "")
         if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
             faults.add("wrong_type", f"{field}/{key}", "must be a JSON pointer", "Write /label.")
+    if "slice" in value:
+        _texts(value["slice"], f"{field}/slice", faults)
     for key in ("ignore_case", "trim", "relative", "invert"):
         if not isinstance(value.get(key, False), bool):
             faults.add("wrong_type", f"{field}/{key}", "must be true or false")

@@ -8,6 +8,7 @@ whatever is inconclusive in any part. Inconclusive never passes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -67,14 +68,22 @@ def metrics_of(suite: SuiteContent, measured: Sequence[Measured]) -> tuple[Metri
         for key, value in (one.tags or {}).items():
             parts.setdefault(f"{key}={value}", []).append(one)
     most = dict(sorted(parts.items(), key=lambda part: (-len(part[1]), part[0]))[:MAX_SLICES])
-    return tuple(
-        Metric(
-            name,
-            *_both(name, measured),
-            slices={part: _both(name, rows) for part, rows in sorted(most.items())},
-        )
-        for name in names
-    )
+    return tuple(_metric(suite, name, measured, most) for name in names)
+
+
+def _metric(
+    suite: SuiteContent,
+    name: str,
+    measured: Sequence[Measured],
+    parts: Mapping[str, Sequence[Measured]],
+) -> Metric:
+    """A metric over the rows that have it, and over each part of them."""
+    meant = suite.slice_of(name)
+
+    def both(rows: Sequence[Measured]) -> tuple[Figures, Figures | None]:
+        return _both(name, [one for one in rows if one.lies_in(meant)])
+
+    return Metric(name, *both(measured), {part: both(parts[part]) for part in sorted(parts)})
 
 
 def _held(
@@ -84,7 +93,8 @@ def _held(
     family: int,
     seed: bytes,
 ) -> Held:
-    rows = [one for one in measured if one.lies_in(criterion.slice)]
+    meant = suite.slice_of(criterion.metric)
+    rows = [one for one in measured if one.lies_in(criterion.slice) and one.lies_in(meant)]
     told = str(criterion)
     if not rows:
         message = f"No row lies in the slice of “{told}”."
@@ -301,12 +311,16 @@ def _figures(values: Sequence[float | None]) -> Figures:
 
 
 def _extreme(criterion: Criterion, rows: Sequence[Measured]) -> tuple[int, ...]:
-    """The rows that pulled a figure to the wrong side, the worst first."""
+    """The rows that pulled a figure to the wrong side, the worst first.
+
+    To a total every row adds, however little; to the others only those beyond the bound.
+    """
     sign = 1 if criterion.test == "at_least" else -1
+    end = math.inf if criterion.of == "total" else sign * criterion.bound
     found = [
         (sign * value, one.row)
         for one in rows
-        if (value := one.candidate.get(criterion.metric)) is not None
+        if (value := one.candidate.get(criterion.metric)) is not None and sign * value < end
     ]
     return tuple(row for _, row in sorted(found)[:DECIDING])
 

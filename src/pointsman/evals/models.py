@@ -134,7 +134,8 @@ class Models:
                     break
             else:
                 before = sum(failure.attempts for failure in failed)
-                return _answer(job, made, before + made.attempts)
+                answer = _answer(job, made, before + made.attempts)
+                return replace(answer, stood_in=bool(failed))
         raise _told_together(failed)
 
     async def embed(self, provider: str, model: str, texts: Sequence[str]) -> list[list[float]]:

@@ -82,7 +82,7 @@ class Calls:
             cost=answer.cost,
             seconds=answer.seconds,
         )
-        if answer.model == call.model.get("name"):  # one that stood in is no answer of the model's
+        if not answer.stood_in:  # what a fallback says is no answer of the model's
             await self._memory.keep(key, json.dumps(to_plain(output), ensure_ascii=False))
         return output, False
 

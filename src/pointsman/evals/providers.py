@@ -101,7 +101,8 @@ class Answer:
     ``tool_calls``, ``content_filter``), whoever answered. `cost` is in units of the currency;
     it is None where no price is known or the provider doesn't tell the tokens (they are 0
     then). `seconds` are those of the last attempt, the one that succeeded; `attempts` counts
-    all, those of models that failed before this one included.
+    all, those of models that failed before this one included. `stood_in` is whether a fallback
+    gave it, even if that is a model of the same name.
     """
 
     text: str
@@ -114,6 +115,7 @@ class Answer:
     attempts: int
     provider: str
     model: str
+    stood_in: bool = False
 
 
 class ModelFailure(PointsmanError):

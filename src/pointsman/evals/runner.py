@@ -248,9 +248,10 @@ class Run:
                     places.append((place, trial))
         found: list[list[dict[str, Score]]] = [[{} for _ in made] for made in trials]
         for scorer in self._suite.scorers:
-            worths = await score_all(scorer, cases, self._means.scoring)
+            meant = [n for n, (_, row) in enumerate(cases) if row.lies_in(scorer.slice)]
+            worths = await score_all(scorer, [cases[n] for n in meant], self._means.scoring)
             self._tally.scores_made += len(worths)
-            for (place, trial), worth in zip(places, worths, strict=True):
+            for (place, trial), worth in zip((places[n] for n in meant), worths, strict=True):
                 found[place][trial][scorer.name] = worth
                 if worth.value is None:
                     self._tally.failed(f"{scorer.name}: {clip(worth.note, 400)}")

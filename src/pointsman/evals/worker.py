@@ -190,11 +190,14 @@ class Worker:
         orders = taken.orders
         budget = Budget(calls=orders.budget_calls, money=orders.budget_money)
         models = Models(providers, budget)
+        memory = Memory(self._app, caller, taken.asked_at if taken.fresh else 0)
         try:
-            run = self._prepared_run(caller, taken, prepared, models, providers)
+            calls = Calls(models, providers, memory)
+            run = self._prepared_run(caller, taken, prepared, models, calls)
             return await self._watched(caller, taken, run)
         finally:
             await models.close()
+            memory.close()
 
     def _prepared_run(
         self,
@@ -202,10 +205,8 @@ class Worker:
         taken: Taken,
         prepared: Prepared,
         models: Models,
-        providers: Mapping[str, Provider],
+        calls: Calls,
     ) -> Run:
-        since = taken.asked_at if taken.fresh else 0
-        calls = Calls(models, providers, Memory(self._app, caller, since))
         asked = Asked(calls, models)
         contents: Mapping[str, Any] = {}
         if prepared.suite.maker.by == "command":

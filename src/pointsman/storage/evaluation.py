@@ -104,11 +104,11 @@ class EvaluationRecords(Statements):
 
     def put_evaluation_cases(self, project_id: int, number: int, rows: Sequence[CaseRow]) -> None:
         for row in rows:
-            self._run("put_evaluation_case", project_id=project_id, number=number, **row._asdict())
+            self._keep("put_evaluation_case", project_id=project_id, number=number, **row._asdict())
 
     def keep_made(self, project_id: int, rows: Sequence[tuple[str, str]], at: int) -> None:
         for key, body in rows:
-            self._run("keep_made", project_id=project_id, key=key, body=body, at=at)
+            self._keep("keep_made", project_id=project_id, key=key, body=body, at=at)
 
     def forget_made(self, project_id: int, before: int) -> None:
         self._run("forget_made", project_id=project_id, before=before)

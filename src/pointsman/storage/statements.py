@@ -88,7 +88,15 @@ def first_of(row: Callable[..., T], rows: list[Row]) -> T | None:
 @cache
 def _seen(dialect: Dialect) -> dict[str, tuple[str, ...]]:
     """Statement → those that add to a table which it touches, and whose rows may be kept."""
-    adding = ("append", "add_version", "add_content", "add_dependency", "put_tag")
+    adding = (
+        "append",
+        "add_version",
+        "add_content",
+        "add_dependency",
+        "put_tag",
+        "put_evaluation_case",
+        "keep_made",
+    )
     tables = {name: set(_TABLE.findall(sql)) for name, sql in queries(dialect).items()}
     return {
         name: tuple(one for one in adding if tables[one] & touched)

@@ -82,6 +82,22 @@ class Scope:
     blocking: bool = True
 
 
+class Makings:
+    """What versions are made of in one world, each looked up once: good for one moment."""
+
+    def __init__(self, view: View, world: World) -> None:
+        self._view = view
+        self._world = world
+        self._known: dict[tuple[int, int], Making] = {}
+
+    def of(self, artifact_id: int, version: int) -> Making:
+        """See `making_of`."""
+        key = artifact_id, version
+        if key not in self._known:
+            self._known[key] = making_of(self._view, artifact_id, version, self._world)
+        return self._known[key]
+
+
 def wanted_for(view: View, place: Place, moves: Moves, scope: Scope) -> list[Wanted]:
     """What is to be evaluated for the move of one alias, made together with others.
 
@@ -89,8 +105,9 @@ def wanted_for(view: View, place: Place, moves: Moves, scope: Scope) -> list[Wan
     """
     if place.artifact.kind not in EVALUATED:
         return []
-    after = World(place.alias, {(one.artifact.id, one.alias): to for one, to in moves})
-    before = World(place.alias)
+    overrides = {(one.artifact.id, one.alias): to for one, to in moves}
+    after = Makings(view, World(place.alias, overrides))
+    before = Makings(view, World(place.alias))
     suites = list(suites_in(view, scope.suites, place.alias))
     found: list[Wanted] = []
     for subject in _subjects(view, place, moves, scope):
@@ -98,7 +115,9 @@ def wanted_for(view: View, place: Place, moves: Moves, scope: Scope) -> list[Wan
     return found
 
 
-def orders_for(view: View, suite: Suite, subject: Subject, worlds: tuple[World, World]) -> Orders:
+def orders_for(
+    view: View, suite: Suite, subject: Subject, worlds: tuple[Makings, Makings]
+) -> Orders:
     """The orders to evaluate a version with a suite, in one world against another.
 
     Rows and judges are those that are live now, whatever moves along: what would move has no
@@ -106,16 +125,16 @@ def orders_for(view: View, suite: Suite, subject: Subject, worlds: tuple[World, 
     """
     after, before = worlds
     maker = suite.content.maker
-    candidate = making_of(view, subject.artifact.id, subject.version, after).within(maker)
+    candidate = after.of(subject.artifact.id, subject.version).within(maker)
     baseline = None
     if subject.against is not None:
-        baseline = making_of(view, subject.artifact.id, subject.against, before).within(maker)
+        baseline = before.of(subject.artifact.id, subject.against).within(maker)
     dataset = _resolved(view, suite.content.dataset)
     judges = {}
     for scorer in suite.content.scorers:
         if scorer.judge is not None:
             artifact, number, _ = _resolved(view, scorer.judge)
-            judges[str(scorer.judge)] = making_of(view, artifact.id, number, before).within(_JUDGE)
+            judges[str(scorer.judge)] = before.of(artifact.id, number).within(_JUDGE)
     return Orders(
         suite=suite.label,
         suite_digest=suite.digest,
@@ -199,12 +218,12 @@ def _wanted(
     view: View,
     subject: Subject,
     suites: Sequence[Suite | Unusable],
-    worlds: tuple[World, World],
+    worlds: tuple[Makings, Makings],
     scope: Scope,
 ) -> list[Wanted]:
     found = []
     artifact = subject.artifact
-    if subject.distance and _is_untouched(view, subject, worlds):
+    if subject.distance and _is_untouched(subject, worlds):
         return []
     for suite in suites:
         if isinstance(suite, Unusable):
@@ -227,11 +246,9 @@ def _wanted(
     return found
 
 
-def _is_untouched(view: View, subject: Subject, worlds: tuple[World, World]) -> bool:
+def _is_untouched(subject: Subject, worlds: tuple[Makings, Makings]) -> bool:
     """Whether the moves change nothing of what an output downstream is made of."""
-    after, before = (
-        making_of(view, subject.artifact.id, subject.version, world) for world in worlds
-    )
+    after, before = (world.of(subject.artifact.id, subject.version) for world in worlds)
     return after == before
 
 
