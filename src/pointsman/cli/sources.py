@@ -90,6 +90,8 @@ def read_file(
     stem, named_kind, suffix_form = _parts(path.name)
     form = form or suffix_form
     if form is None:
+        with _opened(path):
+            pass  # that there is no such file is the better thing to tell
         raise InvalidInput(
             f"{path} has no ending that tells what it holds.",
             code="unknown_form",
