@@ -1,5 +1,7 @@
 """The main job on real prompts: publish, read, promote, roll back, survive, look back.
 
+Then the same for ten people, and for prompts that are evaluated before they are moved.
+
     make demo            leaves the server running at the end
     make demo DEMO_EXIT=1
 
@@ -18,17 +20,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, Any
 
+# Started by its path, it has only its own folder to import from.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from demo import model
+from demo.gate import eval_gate
+from demo.telling import refused, say
+
 from pointsman import Client, PointsmanError
 from pointsman.app.keys import new_secret
 from pointsman.core.names import check_name, skeleton
 from pointsman.core.vocabulary import Role
-from pointsman.errors import Refused
 
 HERE = Path(__file__).resolve().parent
 HISTORIES = HERE.parent.parent / "shared" / "data" / "prompt-histories.jsonl"
@@ -64,7 +72,16 @@ class Server:
         began = time.monotonic()
         log = (PLACE / "server.log").open("a")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pointsman", "serve", "--port", str(self.port), *where],
+            [
+                sys.executable,
+                "-m",
+                "pointsman",
+                "serve",
+                "--port",
+                str(self.port),
+                "--evaluations",
+                *where,
+            ],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -144,15 +161,16 @@ def main() -> None:
     PLACE.mkdir(parents=True)
     server = Server(new_secret())
     try:
-        story(server)
-        if os.environ.get("DEMO_EXIT", "") in ("", "0"):
-            stay(server)
+        with model.serving() as address:
+            story(server, address)
+            if os.environ.get("DEMO_EXIT", "") in ("", "0"):
+                stay(server)
     finally:
         server.stop()
 
 
-def story(server: Server) -> None:
-    """The whole story, from an empty store to the question at the end."""
+def story(server: Server, address: str) -> None:
+    """The whole story, from an empty store; `address` is where a model is."""
     say("\nPointsman: what runs in production, and why\n")
     seconds = server.start()
     kind = "PostgreSQL" if os.environ.get("DEMO_DATABASE") else "embedded storage"
@@ -163,6 +181,7 @@ def story(server: Server) -> None:
         ship_and_return(registry, server, selector)
         look_back(registry, selector)
         govern(registry, server, selector)
+        eval_gate(registry, address)
 
 
 def publish(registry: Client) -> dict[str, int]:
@@ -342,21 +361,12 @@ def person(registry: Client, server: Server, name: str, role: Role) -> Client:
     return Client(server.url, joined.token, snapshot=False)
 
 
-def refused(what: str, act: Callable[[], object]) -> None:
-    """Do what must be refused, and tell why it was."""
-    try:
-        act()
-    except Refused as error:
-        say(f"  refused    {what}: {error.message}")
-    else:
-        raise SystemExit(f"{what} should have been refused.")
-
-
 def stay(server: Server) -> None:
     """Leave the server to the visitor."""
     say(f"The server goes on at {server.url}, until Ctrl-C. Try:\n")
     say(f"  export POINTSMAN_URL={server.url} POINTSMAN_API_KEY={server.key}")
     say("  .venv/bin/pointsman list --alias staging")
+    say("  .venv/bin/pointsman eval affected shop/summary:2")
     say("  .venv/bin/pointsman history\n")
     assert server.process is not None
     try:
@@ -395,11 +405,6 @@ def free_name(title: str, taken: set[str]) -> str:
         name, number = f"{base}-{number}", number + 1
     taken.add(skeleton(name))
     return name
-
-
-def say(text: str) -> None:
-    """Tell the story."""
-    print(text, flush=True)
 
 
 def _ms(seen: dict[str, Any], acknowledged: float) -> str:

@@ -188,7 +188,8 @@ def test_an_evaluation_is_listed_and_shown(folder: Cli) -> None:
     assert [one["row"] for one in as_json["cases"]] == [1, 3]
     assert as_json["report"]["outcome"] == "failed"
     told = folder("history", "--type", "evaluation.finished").out
-    assert f"evaluation {number} failed: “correct at least 0.9”" in told
+    assert f"evaluation {number} of " in told
+    assert "failed: “correct at least 0.9”" in told
     asked = folder("history", "--type", "evaluation.requested").out
     assert "classify:1 to be evaluated with suite:labels:1" in asked
 
@@ -199,17 +200,17 @@ def test_rows_that_decided_are_found_where_nothing_is_compared(
     monkeypatch.setattr("pointsman.cli.evaluating._PAGE", 7)
     each = {
         **SHORT,
-        "scorers": [{"name": "refund", "by": "contains", "value": "refund"}],
-        "hold": [{"metric": "refund", "each_at_least": 1}],
+        "scorers": [{"name": "kind", "by": "contains", "value": "Hello 2", "invert": True}],
+        "hold": [{"metric": "kind", "each_at_least": 1}],
     }
     with Registry.open(folder.environment["POINTSMAN_DATA"]) as registry:
         registry.publish("each", each, kind="suite")
     ran = folder.run("eval", "run", "summarise:1", "--alias", "qa", "--suite", "each:1")
     assert ran.code == 1, ran
     rows = [line for line in ran.out.splitlines() if line.startswith("  row")]
-    assert rows == [f"  row {row}, wants other" for row in (0, 2, 4)]
+    assert rows == [f"  row {row}, wants other" for row in (2, 20, 22)]
     assert "before" not in ran.out
-    assert "    now       Hello 0, how are you today  [refund 0]" in ran.out
+    assert "    now       Hello 20, how are you today  [kind 0]" in ran.out
 
 
 def test_a_policy_and_a_change_with_evaluations(folder: Cli) -> None:
@@ -220,6 +221,8 @@ def test_a_policy_and_a_change_with_evaluations(folder: Cli) -> None:
     policy = folder.json("policy", "show", "gate")["policy"]
     assert (policy["evaluate"], policy["suites"]) == ("affected", ["suite:short:1"])
     assert policy["without_suite"] == "warn"
+    folder("policy", "set", "--name", "gate", "--reason", 3)
+    assert folder.json("policy", "show", "gate")["policy"] == {**policy, "reason": 3}
     listed = folder("policy", "list").out
     assert "evaluate, suites, without suite" in listed
     change = folder.json("change", "propose", "summarise:3", "gated", "-m", "good")["number"]
@@ -283,6 +286,7 @@ def test_an_interruption_leaves_it_in_order_in_a_folder(folder: Cli) -> None:
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert f"Evaluation {number} is left where it was" in said
+    assert "Traceback" not in said
     assert state(folder, number) == "queued", "others can take it up at once"
     folder("eval", "cancel", number)
 
@@ -301,6 +305,7 @@ def test_bars_show_how_far_it_is_on_a_terminal(served: Cli) -> None:
         assert process.wait(PATIENCE) == 0
     assert b"summarise:3 with suite:short:1" in shown
     assert b"passed" in shown
+    assert "━".encode() in shown
 
 
 def test_where_no_worker_is_that_is_said(

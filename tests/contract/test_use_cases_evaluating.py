@@ -15,6 +15,7 @@ from pointsman.app.evaluating import asking, runs, standing
 from pointsman.app.evaluating.asking import Request
 from pointsman.app.evaluating.runs import Lost
 from pointsman.app.ports import Store
+from pointsman.core.access import Scope
 from pointsman.core.evaluation import CaseResult, Evaluation, Requirement, Side
 from pointsman.core.making import Making
 from pointsman.core.selectors import parse_selector
@@ -189,7 +190,7 @@ def test_what_decides_must_not_be_loose(lab: Lab) -> None:
     lab.policy(evaluate="self")
     lab.publish(SUMMARISE, "Briefly {{ message }}")
     change = lab.propose("eva", SUMMARISE, 2)
-    assert set(lab.missing(change.number)) == {"evaluation_missing", "loose_include"}
+    assert set(lab.missing(change.number)) == {"evaluation_missing", "loose_suite"}
 
 
 # Evidence is for exact digests
@@ -534,8 +535,47 @@ def test_moving_an_alias_makes_evidence_downstream_stale_and_tells_its_owners(la
         lab.sees("ana", lambda v: standing.standings(v, parse_selector("reply@gone")))
 
 
+def test_what_was_evaluated_with_the_move_is_not_stale_after_it(lab: Lab) -> None:
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    change = lab.propose("eva", SUMMARISE, 2)
+    lab.start()
+    lab.settle()
+    lab.apply("rui", change.number)
+    entries = lab.sees("ada", lambda v: history.entries(v)).items
+    assert not [one for one in entries if one.type == "evidence.stale"]
+    applied = lab.sees("ana", lambda v: reviewing.show(v, change.number))
+    (move,) = applied.moves
+    assert [(one.label, one.state) for one in move.evaluations] == [
+        ("summarise:2", "passed"),
+        ("classify:1", "passed"),
+        ("reply:1", "passed"),
+    ]
+    assert (move.conflict, move.missing) == ("", ())
+
+
 def test_nothing_is_told_where_nothing_was_evaluated(lab: Lab) -> None:
     lab.publish(SUMMARISE, "Briefly {{ message }}")
     lab.points("prompt", SUMMARISE, 2, "production")
     entries = lab.sees("ada", lambda v: history.entries(v)).items
     assert not [one for one in entries if one.type == "evidence.stale"]
+
+
+# What a narrow key may
+
+
+def test_a_narrow_caller_is_told_and_asks_of_nothing_else(lab: Lab) -> None:
+    caller = lab.caller("eva")
+    scope = Scope(artifacts=SUMMARISE + "*")
+    narrow = replace(caller, actor=replace(caller.actor, scope=scope))
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    planned = lab.app.read(narrow, lambda v: asking.plan(v, wish("summarise:2", affected=True)))
+    assert [one.name for one in planned] == [SUMMARISE]
+    for affected in (True, False):  # the rows of the suite are not the caller's to read either
+        with pytest.raises(Refused):
+            lab.app.write(
+                narrow,
+                lambda w, a=affected: asking.evaluate(w, wish("summarise:2", affected=a)),  # type: ignore[misc]
+            )
+    assert lab.sees("ana", runs.listed).items == ()
+    lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2")))
+    assert lab.app.read(narrow, runs.listed).items == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.endpoint import Endpoint, Request, limited
+from evals.endpoint import Endpoint, Raw, Request, Said, limited, spelt
 from evals.test_runner import Bench
 from pointsman.compose import Registry
 from pointsman.core.evaluation import CaseResult
@@ -327,3 +328,24 @@ def test_after_a_change_exactly_those_calls_are_made_that_never_were(
             chain.run(f"p{_SIZE - 1}@production", chain.live[_SIZE - 1])
             for change in changed:
                 chain.run(*chain.change(change))
+
+
+# Calls that nobody waits for any more
+
+
+def test_calls_that_are_given_up_leave_nothing_behind(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def late(request: Request) -> Raw:
+        return Raw(spelt(request, Said("x")), delay=0.3 if len(endpoint.requests) > 5 else 0.0)
+
+    with Endpoint(late) as endpoint:
+        bench = Bench(tmp_path / "data", endpoint)
+        with closing(bench.registry):
+            bench.rows()
+            bench.publish("keep", "Keep: {{ message }}")
+            bench.suite("keep", scorers=[], hold=[{"metric": "tokens", "at_most": 1e9}])
+            done = bench.run("keep:1", budget_calls=12)
+            assert "12" in done.summary
+    gc.collect()
+    assert "never retrieved" not in caplog.text

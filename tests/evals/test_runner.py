@@ -172,7 +172,9 @@ def test_nothing_is_asked_twice(bench: Bench) -> None:
     assert bench.calls(lambda: bench.run("classify:1", again=True)) == []
     again = bench.run("classify:1", again=True)
     assert again.report is not None
-    assert (again.report.outputs_made, again.report.outputs_reused) == (0, 80)
+    assert (again.report.outputs_made, again.report.outputs_reused) == (0, 160)
+    case = bench.cases(again.number)[1]
+    assert case.candidate.via == {"prompt:shorten:1": TICKETS[1]["input"]["message"]}
     assert first.report is not None
     assert again.report.held == first.report.held
     fresh = bench.calls(lambda: bench.run("classify:1", fresh=True))

@@ -88,6 +88,7 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     "GET /evaluations/{evaluation}/cases": "viewer",
     "POST /evaluations/{evaluation}/cancel": "editor",
     f"POST {_C}/evaluations": "editor",
+    "GET /evaluations/standing": "viewer",
     # People and keys
     "POST /sessions": "anyone",
     "POST /sessions/code": "anyone",

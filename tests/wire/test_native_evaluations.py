@@ -28,7 +28,8 @@ def endpoint() -> Iterator[Endpoint]:
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, endpoint: Endpoint) -> Iterator[ServerProcess]:
     """A server with the project, and a worker in its process."""
-    with ServerProcess(data=tmp_path_factory.mktemp("evals")) as server:
+    settings = {"pointsman.wire.native.watch.HEARTBEAT": 0.1}
+    with ServerProcess(data=tmp_path_factory.mktemp("evals"), settings=settings) as server:
         with client_of(server) as client:
             make_project(client, endpoint.base_url)
         yield server
@@ -292,6 +293,7 @@ def test_what_is_wrong_is_refused_and_nothing_is_asked_for(
         ("/evaluations?name=no/such", 404, "artifact_not_found"),
         ("/evaluations?cursor=nonsense", 400, "invalid_cursor"),
         ("/evaluations?kind=song&name=a", 400, "unknown_kind"),
+        ("/evaluations?kind=null", 400, "unknown_kind"),
     ],
 )
 def test_wrong_questions_are_refused(api: Api, path: str, status: int, code: str) -> None:
@@ -328,3 +330,12 @@ def test_the_record_of_evaluations_is_sound(api: Api, client: Client, eventually
     (asked,) = client.evaluate("summarise:3", suites=["short:1"])
     ended(api, asked.number, eventually)
     assert client.doctor().findings == ()
+
+
+def test_what_the_last_results_say_of_what_is_live(client: Client) -> None:
+    (one,) = client.standing("summarise")
+    assert (one.name, one.alias, one.suite) == ("summarise", "production", "suite:short:1")
+    assert one.stale == ()
+    assert client.standing("summarise@production") == (one,)
+    with pytest.raises(NotFound):
+        client.standing("summarise@nowhere")

@@ -28,7 +28,7 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
     if line.type == "evaluation.requested":
         told[f"evaluation {line.seq}"] = {
             "artifact": line.artifact,
-            "version": fact["version"],
+            "version": label_of(fact["kind"], fact["name"], fact["version"]),
             "against": fact["against"],
             "suite": fact["suite"],
             "alias": fact["alias"],
@@ -70,7 +70,7 @@ def _evaluation(view: View, row: EvaluationRow) -> dict[str, Any]:
     return {
         "artifact": row.artifact_id,
         "version": _label(view, row.artifact_id, row.version),
-        "against": None if row.against is None else _label(view, row.artifact_id, row.against),
+        "against": row.against,
         "suite": _label(view, row.suite_id, row.suite_version),
         "alias": row.alias,
         "change": row.change_number,

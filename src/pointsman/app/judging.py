@@ -78,7 +78,6 @@ def judge_move(
         return Judged(None, why, right)
     reports = _reports(view, policy, artifact, to, backing.basis) if policy.checks else {}
     wanted = evaluations_of(view, policy, place, to, backing)
-    loose = [*loose_parts(view, policy, artifact, to), *loose_suites(view, policy, wanted)]
     case = Case(
         actor=actor,
         kind=artifact.kind,
@@ -89,7 +88,8 @@ def judge_move(
         owners=frozenset(view.reader.owners(artifact.id)) if asks_for_owners(policy) else _NOBODY,
         authors=_authors(view, place, to, backing) if backing.voices else _NOBODY,
         last_moved_at=place.row.moved_at if place.row else None,
-        loose=tuple(dict.fromkeys(loose)),
+        loose=tuple(dict.fromkeys(loose_parts(view, policy, artifact, to))),
+        loose_suites=tuple(dict.fromkeys(loose_suites(view, policy, wanted))),
         voices=backing.voices,
         checks={name: report.state for name, report in reports.items()},  # type: ignore[misc]
         evaluations=tuple(one.requirement for one in wanted),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from pointsman.app.judging import (
 )
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.places import Backing, Moves, Place
-from pointsman.app.ports.governance import ChangeRow
+from pointsman.app.ports.governance import ChangeRow, EndRow
 from pointsman.app.reading import compare
 from pointsman.core.access import Actor, may
 from pointsman.core.changes import (
@@ -42,6 +42,8 @@ from pointsman.core.changes import (
     differences,
 )
 from pointsman.core.diff import ContentDiff
+from pointsman.core.evaluation import Requirement
+from pointsman.core.making import split_label
 from pointsman.core.names import check_kind
 from pointsman.core.policy import Case, Voice, counted
 from pointsman.core.releases import (
@@ -219,9 +221,11 @@ def describe(view: View, row: ChangeRow) -> Change:
         _told_move(view, place, one, each)
         for (place, one), each in zip(places, judged, strict=True)
     )
+    end = view.reader.change_end(view.project.id, row.number)
+    if end is not None:
+        moves = tuple(_past(view, move, end) for move in moves)
     missing = [*_conflicts(places), *_obstacles(view, places)]
     missing += [_missing(reason) for reason in reasons_of(judged)]
-    end = view.reader.change_end(view.project.id, row.number)
     expired = end is None and row.expires_at <= view.clock_now
     if end is not None:
         state, missing = end.how, []
@@ -331,6 +335,41 @@ def _told_move(view: View, place: Place, one: Written, judged: Judged) -> Propos
             for each in judged.evaluations
             if may(view.actor, "read", each.kind, each.name).allowed
         ),
+    )
+
+
+def _past(view: View, move: ProposedMove, end: EndRow) -> ProposedMove:
+    """A move of a change that has ended: with what it was made on, and nothing to be done."""
+    return replace(move, conflict="", missing=(), evaluations=_made_on(view, move, end.release))
+
+
+def _made_on(view: View, move: ProposedMove, release: int | None) -> tuple[Requirement, ...]:
+    """The evaluations that a move was made on, as the record has them."""
+    if release is None:
+        return ()
+    step = 0
+    while lines := view.reader.lines(view.project.id, release - 1 + step, _STEP):
+        for line in lines:
+            fact = json.loads(line.data)
+            if line.type != releases.MOVED or fact["release"] != release:
+                return ()
+            if (fact["kind"], fact["name"], fact["alias"]) == (move.kind, move.name, move.alias):
+                return tuple(_told_evaluation(view, one) for one in fact.get("evaluations", ()))
+        step += len(lines)
+    return ()
+
+
+def _told_evaluation(view: View, fact: Mapping[str, Any]) -> Requirement:
+    label = fact["version"]
+    kind, name, number = split_label(label if label.count(":") > 1 else f"prompt:{label}")
+    return Requirement(
+        kind=kind,
+        name=name,
+        version=number,
+        suite=fact["suite"],
+        seal=fact["seal"],
+        state=fact["state"],
+        evaluation=fact["evaluation"],
     )
 
 

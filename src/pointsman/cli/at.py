@@ -106,6 +106,7 @@ def _tell_evidence(out: Output, found: Evidence) -> None:
             ("change", str(found.change) if found.change is not None else ""),
             ("approved by", "\n".join(_told_approval(one) for one in found.approvals)),
             ("checks", "\n".join(_told_check(one) for one in found.checks)),
+            ("evaluated", "\n".join(_told_evaluation(one) for one in found.evaluations)),
             ("passed over", "\n".join(_told_glass(one) for one in found.glass)),
         ]
     for one in found.versions:
@@ -123,6 +124,15 @@ def _told_approval(fact: Mapping[str, Any]) -> str:
 
 def _told_check(fact: Mapping[str, Any]) -> str:
     return f"{fact.get('name')}: {fact.get('state')} on {fact.get('digest')}"
+
+
+def _told_evaluation(fact: Mapping[str, Any]) -> str:
+    suite = fact.get("suite")
+    if not suite:
+        return f"{fact.get('version')}: no suite is for it"
+    number = fact.get("evaluation")
+    told = f", evaluation {number}" if number is not None else ""
+    return f"{fact.get('version')}: {fact.get('state') or 'not run'} by {suite}{told}"
 
 
 def _told_glass(fact: Any) -> str:

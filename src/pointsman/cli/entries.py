@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pointsman.cli.entries_governance import TYPES as GOVERNANCE
 from pointsman.cli.entries_governance import told_governance
 from pointsman.cli.moving import place_of, short_label, short_target
+from pointsman.core.events import TYPES
 
 if TYPE_CHECKING:
     from pointsman.core.vocabulary import Entry, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-TYPES: Final = (
-    "alias.moved",
-    "artifact.archived",
-    "artifact.created",
-    "artifact.restored",
-    "evaluation.cancelled",
-    "evaluation.finished",
-    "evaluation.requested",
-    "key.created",
-    "key.revoked",
-    "owner.removed",
-    "owner.set",
-    "project.created",
-    "provider.deleted",
-    "provider.set",
-    "role.granted",
-    "role.withdrawn",
-    "tag.deleted",
-    "tag.set",
-    "version.published",
-    "version.tombstoned",
-    "webhook.changed",
-    "webhook.created",
-    "webhook.deleted",
-    "webhook.disabled",
-    "webhook.enabled",
-    *GOVERNANCE,
-)
-"""Every type of entry that a journal can hold."""
 
 type_option: Callable[[F], F] = click.option(
     "--type",
@@ -78,12 +48,14 @@ def told_entry(entry: Entry) -> str:
         case "tag.deleted":
             return f"{version} no longer tagged {data['key']}"
         case "evaluation.requested":
-            what = f"{short_label(data['version'])} to be evaluated"
-            return f"{what} with {short_label(data['suite'])}"
+            return f"{version} to be evaluated with {short_label(data['suite'])}"
         case "evaluation.finished":
-            return f"evaluation {data['evaluation']} {data['outcome']}{_because(data['summary'])}"
+            what = f"evaluation {data['evaluation']} of {version}"
+            return f"{what} {data['outcome']}{_because(data['summary'])}"
         case "evaluation.cancelled":
-            return f"evaluation {data['evaluation']} cancelled"
+            return f"evaluation {data['evaluation']} of {version} {data['state']}"
+        case "evidence.stale":
+            return f"{place}@{data['alias']}: evidence stale, as {', '.join(data['because'])} moved"
         case "key.created":
             return f"key {data['key']} made for {data.get('key_name')} ({data.get('role')})"
         case "key.revoked":

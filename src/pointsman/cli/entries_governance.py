@@ -62,4 +62,3 @@ _SENTENCES: Final[dict[str, Callable[[Fact], str]]] = {
         f"release {fact['release']} reviewed{_because(fact.get('note'))}"
     ),
 }
-TYPES: Final = tuple(_SENTENCES)

@@ -295,6 +295,40 @@ def list_evaluations(
     tell_more(out, page)
 
 
+@eval_command.command("status")
+@click.argument("selector")
+@with_registry()
+def show_standing(*, registry: Registry, out: Output, selector: str) -> None:
+    """Show what the last results say of what an alias points to.
+
+    SELECTOR is name@alias, or a name for production. A result is stale once anything that
+    took part in it has moved.
+
+    \b
+    Examples:
+      pointsman eval status support/reply
+      pointsman eval status model:churn@champion
+    """
+    found = registry.standing(selector)
+    if out.as_json:
+        out.data(found)
+        return
+    rows = [
+        (
+            label_of(one),
+            short_label(one.suite),
+            one.state or "never evaluated",
+            str(one.evaluation or ""),
+            "" if one.at is None else when(one.at, out),
+            "stale: " + "; ".join(one.stale) if one.stale else "",
+        )
+        for one in found
+    ]
+    out.table(("VERSION", "SUITE", "LAST RESULT", "NO.", "WHEN", ""), rows)
+    if not found:
+        out.note("No suite that has this alias is for it.")
+
+
 @eval_command.command("show")
 @_number
 @click.option(

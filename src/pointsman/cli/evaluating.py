@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Report,
         Requirement,
         Side,
+        Standing,
     )
 
 DECIDING = 3
@@ -30,7 +31,7 @@ _TEXT = 160
 _COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "cancelled": "yellow"}
 
 
-def label_of(one: Evaluation) -> str:
+def label_of(one: Evaluation | Standing) -> str:
     """The evaluated version, such as ``support/reply:8``."""
     return f"{place_of(one.kind, one.name)}:{one.version}"
 

@@ -72,7 +72,8 @@ class Metric:
 class Report:
     """What an evaluation came to. It passed only if everything that must hold does.
 
-    `made` and `reused` count outputs and scores of both sides together.
+    What is made and reused is counted over both sides together, and what was made only to
+    make something else from it counts as well: so `cost` is what the evaluation cost.
     """
 
     outcome: Outcome
@@ -120,7 +121,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one side gave on a row: of several trials the first output, the mean of the scores."""
+    """What one side gave on a row: of several trials the first output, the mean of the scores.
+
+    `via` has the outputs that it was made from, by the versions that made them.
+    """
 
     output: str = ""
     scores: Mapping[str, float | None] = field(default_factory=dict)
@@ -130,6 +134,7 @@ class Side:
     tokens: int = 0
     cost: float | None = None
     reused: bool = False
+    via: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

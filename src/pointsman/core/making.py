@@ -128,6 +128,14 @@ class Orders:
         return digest(canonical_json(plain))
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Every version that takes part in the outputs of either side, or in their judgement."""
+        makings = [self.candidate, *([self.baseline] if self.baseline else [])]
+        makings += self.judges.values()
+        parts = (label for making in makings for label in making.parts)
+        return tuple(dict.fromkeys((self.suite, self.dataset, *parts)))
+
+    @property
     def is_blind(self) -> bool:
         """Whether both sides are made of the same, so that nothing could differ."""
         return self.baseline is not None and self.baseline == self.candidate

@@ -170,9 +170,9 @@ class Case:
     `authors` are the ids of those who made what is moved: who published the versions, who
     proposed the change, who edited it last. `checks` tell the state of each check on exactly
     the digests that would be live, `evaluations` those that the policy asks for and how they
-    stand. `loose` are the selectors by which the target includes, or is evaluated by, what
-    others may change without as much being asked. `rollback` is whether the target was live
-    there before.
+    stand. `loose` are the selectors by which the target includes what others may change without
+    as much being asked, `loose_suites` those of suites, rows and judges that decide its
+    evaluations. `rollback` is whether the target was live there before.
     """
 
     actor: Actor
@@ -187,6 +187,7 @@ class Case:
     rollback: bool = False
     loose: tuple[str, ...] = ()
     voices: Sequence[Voice] = ()
+    loose_suites: tuple[str, ...] = ()
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     evaluations: tuple[Requirement, ...] = ()
 
@@ -208,6 +209,7 @@ FORGIVABLE: Final = frozenset(
         "cooling_down",
         "frozen",
         "loose_include",
+        "loose_suite",
     }
 )
 """What a broken glass lets pass."""
@@ -366,7 +368,9 @@ def _evaluations(case: Case) -> list[Reason]:
             found.append(Reason("no_suite", told, hint))
         elif one.state in ("failed", "inconclusive"):
             told = f"{what} was evaluated with {one.suite}: {one.summary}"
-            hint = f"Look at it: pointsman eval show {one.evaluation}"
+            hint = "Point its alias at a version that can be used."
+            if one.evaluation is not None:
+                hint = f"Look at it: pointsman eval show {one.evaluation}"
             found.append(Reason("evaluation_not_passed", told, hint))
         else:
             how = {
@@ -388,6 +392,15 @@ def _inclusions(policy: Policy, case: Case) -> list[Reason]:
             "Include it pinned (name:7), or by an alias whose policy asks for as much.",
         )
         for selector in case.loose
+    ] + [
+        Reason(
+            "loose_suite",
+            f"{case.where} is evaluated by {selector}, which can be moved or published without "
+            f"what the policy {policy.name!r} asks for.",
+            "Name it pinned (name:3), or have a policy ask for as much of its alias: one without "
+            "kind is for suites and datasets as well.",
+        )
+        for selector in case.loose_suites
     ]
 
 

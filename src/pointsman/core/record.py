@@ -91,8 +91,9 @@ class Evidence:
     """What a selector meant at a moment, who put it there and why, and on what grounds.
 
     `move` is None where no alias was asked for. `change` is the number of the change that was
-    applied; `approvals`, `checks` and `glass` are what was recorded with the move: who
-    approved, which checks counted, and what was passed over by breaking the glass.
+    applied; `approvals`, `checks`, `evaluations` and `glass` are what was recorded with the
+    move: who approved, which checks and evaluations counted, and what was passed over by
+    breaking the glass.
     """
 
     selector: str
@@ -105,4 +106,5 @@ class Evidence:
     change: int | None = None
     approvals: tuple[Mapping[str, Any], ...] = ()
     checks: tuple[Mapping[str, Any], ...] = ()
+    evaluations: tuple[Mapping[str, Any], ...] = ()
     glass: tuple[Any, ...] = field(default=())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pointsman.app.evaluating import asking, runs
+from pointsman.app.evaluating import asking, runs, standing
 from pointsman.app.requests import evaluation_request
-from pointsman.core.evaluation import CaseResult, Evaluation, Requirement
+from pointsman.core.evaluation import CaseResult, Evaluation, Requirement, Standing
 from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page
 from pointsman.embedded.asking import Asking
@@ -41,6 +41,11 @@ class EvaluationWords(Asking):
             budget_money=budget_money,
         )
         return self._write(lambda w: asking.evaluate(w, request))
+
+    def standing(self, selector: str) -> tuple[Standing, ...]:
+        """The last result of each suite for what an alias points to, and whether it is stale."""
+        about = parse_selector(selector)
+        return self._read(lambda v: standing.standings(v, about))
 
     def plan_evaluation(
         self,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pointsman.core.canonical import canonical_json, digest
@@ -33,12 +34,16 @@ _PLAIN = ("object", "array", "number", "integer", "boolean", "null")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An output, or the sentence that says why there is none; `key` is what it is kept under."""
+    """An output, or the sentence that says why there is none; `key` is what it is kept under.
+
+    `via` has the outputs that it was made from, by the labels of the versions that made them.
+    """
 
     output: Output | None
     key: str = ""
     error: str = ""
     reused: bool = False
+    via: Mapping[str, str] = field(default_factory=dict)
 
 
 class Unmade(Exception):
@@ -65,10 +70,22 @@ class Calls:
         if task is None:
             task = asyncio.create_task(self._make(key, call))
             self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task.add_done_callback(partial(self._answered, key))
         # Who shares a question must not lose it because the first to ask goes away.
         output, reused = await asyncio.shield(task)
         return Made(output, key, reused=reused or not mine)
+
+    async def close(self) -> None:
+        """End what is under way and nobody waits for any more."""
+        under_way = list(self._under_way.values())
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _answered(self, key: str, task: asyncio.Task[tuple[Output, bool]]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked has been told, or has gone away
 
     async def _make(self, key: str, call: Call) -> tuple[Output, bool]:
         kept = await self._memory.recall(key)
@@ -87,7 +104,7 @@ class Calls:
         return output, False
 
     def _key(self, call: Call, trial: int) -> str:
-        name = str(call.model.get("provider"))
+        name = str(call.model.get("provider") or "")
         used = [self._providers[name]] if name in self._providers else self._providers.values()
         return digest(
             canonical_json(
@@ -127,6 +144,10 @@ class Prompted:
         self._calls = calls
         self._maker = maker
         self._inputs = inputs
+        self.made = 0
+        """Outputs that were made anew: those that others are made from count as well."""
+        self.reused = 0
+        self.cost = 0.0
 
     async def make(self, side: Side, row: Row, trial: int) -> Made:
         """The output of a side's version for a row.
@@ -147,16 +168,25 @@ class Prompted:
             raise Unmade(f"{label} is a {kind}, which can't be run here: use output by command.")
         values = self._given(prompt, row)
         needs = side.needs(label) if depth else ()
-        reused = True
         made = await asyncio.gather(
             *(self._consumed(side, need, row, trial, depth) for need in needs)
         )
+        via: dict[str, str] = {}
         for need, one in zip(needs, made, strict=True):
             assert one.output is not None, "what can't be made is raised"
             values[need.variable] = _value(prompt, need.variable, one.output.text)
-            reused &= one.reused
+            via |= {**one.via, need.part: one.output.text}
         answer = await self._calls.ask(_rendered(prompt, label, values), trial)
-        return Made(answer.output, answer.key, reused=reused and answer.reused)
+        self._count(answer)
+        reused = answer.reused and all(one.reused for one in made)
+        return Made(answer.output, answer.key, reused=reused, via=via)
+
+    def _count(self, answer: Made) -> None:
+        if answer.reused:
+            self.reused += 1
+        else:
+            self.made += 1
+            self.cost += (answer.output.cost if answer.output else None) or 0.0
 
     async def _consumed(self, side: Side, need: Need, row: Row, trial: int, depth: int) -> Made:
         if not need.part:

@@ -19,7 +19,7 @@ from pointsman.core.selectors import Selector
 from pointsman.core.statistics import mean
 from pointsman.core.suites import FIGURES
 from pointsman.core.verdicts import Measured, hold, metrics_of, outcome_of
-from pointsman.errors import NotFound, PointsmanError
+from pointsman.errors import NotFound, PointsmanError, Unavailable
 from pointsman.evals.budget import BudgetExceeded
 from pointsman.evals.outcome import Output, Score, clip
 from pointsman.evals.outputs import Asked, Calls, Made, Prompted
@@ -36,6 +36,8 @@ GIVES_UP: Final = 50
 """Failures of models in a row after which the evaluation ends: the provider is down."""
 MAX_TEXT: Final = 20_000
 """Characters of an output, and of an input's text, that a report keeps."""
+MAX_VIA: Final = 2_000
+"""Characters of an output that another was made from, which a report keeps."""
 MAX_PROBLEMS: Final = 20
 _DOWN: Final = frozenset({"unavailable", "timeout", "rate_limited", "no_provider", "no_package"})
 
@@ -58,7 +60,6 @@ class Tally:
     """What was made and reused, and what went wrong, over all rows."""
 
     outputs_made: int = 0
-    outputs_reused: int = 0
     scores_made: int = 0
     cost: float = 0.0
     in_a_row: int = 0
@@ -107,12 +108,15 @@ class Run:
     async def report(self) -> Report:
         """Evaluate every row, and hold the suite's criteria against what came out.
 
-        Never raises for what the outside does: then the report is inconclusive.
+        For what the outside does, the report is inconclusive. Raises `Unavailable` while the
+        registry itself can't keep what is made: then it can be run again, and finds the rest.
         """
         stopped = self._unfit()
         if not stopped:
             try:
                 await self._everything()
+            except Unavailable:
+                raise
             except (BudgetExceeded, GaveUp, PointsmanError) as error:
                 stopped = str(error)
         return self._reported(stopped)
@@ -214,9 +218,7 @@ class Run:
         tally = self._tally
         if made.output is None:
             tally.failed(clip(made.error, 500))
-        elif made.reused:
-            tally.outputs_reused += 1
-        else:
+        elif self._suite.maker.by in ("command", "http"):
             tally.outputs_made += 1
             tally.cost += made.output.cost or 0.0
 
@@ -299,11 +301,11 @@ class Run:
             held=held,
             metrics=metrics_of(suite, self._measured),
             problems=problems,
-            outputs_made=tally.outputs_made,
-            outputs_reused=tally.outputs_reused,
+            outputs_made=tally.outputs_made + self._prompted.made,
+            outputs_reused=self._prompted.reused,
             scores_made=tally.scores_made - self._means.asked.reused,
             scores_reused=self._means.asked.reused,
-            cost=tally.cost,
+            cost=tally.cost + self._prompted.cost,
         )
 
     @property
@@ -360,6 +362,7 @@ def _summed(
         tokens=sum(one.tokens for one in there),
         cost=None if None in costs else sum(one for one in costs if one is not None),
         reused=all(one.reused for one in made),
+        via={label: clip(text, MAX_VIA) for label, text in made[0].via.items()},
     )
     return side, {**scores, **figures}
 

@@ -27,7 +27,7 @@ from pointsman.app.providers import OpenProvider, open_providers
 from pointsman.app.tail import Tail
 from pointsman.core.evaluation import CaseResult, Report
 from pointsman.core.journal import Line
-from pointsman.errors import PointsmanError
+from pointsman.errors import PointsmanError, Unavailable
 from pointsman.evals.budget import Budget
 from pointsman.evals.memory import Memory, commit
 from pointsman.evals.models import Models
@@ -185,17 +185,20 @@ class Worker:
         try:
             prepared = self._app.read(caller, lambda v: prepare(v, taken.orders))
             providers = providers_of(self._app, caller.project)
+        except Unavailable:
+            raise
         except PointsmanError as error:
             return _broken(error.message)
         orders = taken.orders
         budget = Budget(calls=orders.budget_calls, money=orders.budget_money)
         models = Models(providers, budget)
         memory = Memory(self._app, caller, taken.asked_at if taken.fresh else 0)
+        calls = Calls(models, providers, memory)
         try:
-            calls = Calls(models, providers, memory)
             run = self._prepared_run(caller, taken, prepared, models, calls)
             return await self._watched(caller, taken, run)
         finally:
+            await calls.close()
             await models.close()
             memory.close()
 

@@ -224,6 +224,7 @@ class AsyncClient:
         return await loop.run_in_executor(
             self._threads, lambda: drive(steps, lambda request: send(self._reader, request))
         )
+    standing = asynchronous(Tasks.standing)
 
 
 async def _wait(waits: Waits[T]) -> T:

@@ -274,6 +274,7 @@ def settings_of(
     url: str | None,
     key: str | None,
     project: str | None,
+    standing = sync(Tasks.standing)
     timeout: float,
     refresh: float,
     snapshot_file: str | os.PathLike[str] | bool,

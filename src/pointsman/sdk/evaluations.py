@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pointsman.core.evaluation import CaseResult, Evaluation, Requirement
+from pointsman.core.evaluation import CaseResult, Evaluation, Requirement, Standing
 from pointsman.core.names import check_list
 from pointsman.core.plain import from_plain
 from pointsman.core.selectors import parse_selector
@@ -53,6 +53,16 @@ class EvaluationTasks:
         }
         reply = yield from send("POST", "/evaluations", body, key=None)
         return listed(Evaluation, reply, "evaluations")
+
+    def standing(self, selector: str) -> Steps[tuple[Standing, ...]]:
+        """The last result of each suite for what an alias points to (`name@alias`; without an
+        alias, production), and whether what it was made of has moved since.
+
+        Raises `NotFound`.
+        """
+        query = parameters(selector=str(parse_selector(selector)))
+        reply = yield from get("/evaluations/standing", query)
+        return listed(Standing, reply, "standings")
 
     def plan_evaluation(
         self,

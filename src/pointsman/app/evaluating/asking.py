@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pointsman.app.application import View, Work
 from pointsman.app.basis import found_change, places_of, targets_of
 from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
-from pointsman.app.evaluating.runs import MAX_OPEN, Asked, ask_for, supersede, told
+from pointsman.app.evaluating.runs import MAX_OPEN, Asked, ask_for, check_readable, supersede, told
 from pointsman.app.including import find_version
 from pointsman.app.judging import evaluations_of
 from pointsman.app.places import Backing, Moves, Place
@@ -17,6 +17,7 @@ from pointsman.app.ports import AliasRow
 from pointsman.app.ports.evaluation import EvaluationRow
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.app.reviewing import every_open
+from pointsman.core.access import may
 from pointsman.core.evaluation import Evaluation, Requirement
 from pointsman.core.making import Orders
 from pointsman.core.names import check_alias
@@ -52,7 +53,9 @@ class Request:
 def plan(view: View, request: Request) -> tuple[Requirement, ...]:
     """What would be evaluated, and how each stands already. Raises `NotFound`, `InvalidInput`."""
     view.require("read")
-    return tuple(one.requirement for one in _planned(view, request))
+    return tuple(
+        one.requirement for one in _planned(view, request) if _may_read(view, one.requirement)
+    )
 
 
 def evaluate(work: Work, request: Request) -> tuple[Evaluation, ...]:
@@ -65,6 +68,10 @@ def evaluate(work: Work, request: Request) -> tuple[Evaluation, ...]:
     artifact = work.artifact(request.selector.kind, request.selector.name)
     work.require("propose", artifact.kind, artifact.name)
     wanted = _planned(work, request)
+    for one in wanted:
+        work.require("propose", one.requirement.kind, one.requirement.name)
+        if one.orders is not None:
+            check_readable(work, one.orders)
     if all(one.orders is None for one in wanted):
         raise _no_suite(wanted)
     asked = Asked(request.alias, fresh=request.fresh)
@@ -87,13 +94,17 @@ def evaluate_change(
             f"Change {number} has ended.", code="change_ended", hint="Propose another one."
         )
     moves = targets_of(places_of(work, row))
+    for place, _ in moves:
+        work.require("propose", place.artifact.kind, place.artifact.name)
     asked = Asked("", number, fresh)
-    return tuple(
+    found = tuple(
         _asked_for(work, one, replace(asked, alias=place.alias), (None, None), again=again or fresh)
         for place, found in _for_moves(work, moves)
         for one in found
         if one.orders is not None
     )
+    # The policies decide what is run; the asker is told of what they may read.
+    return tuple(one for one in found if may(work.actor, "read", one.kind, one.name).allowed)
 
 
 def start_missing(work: Work) -> int:
@@ -169,6 +180,10 @@ def _planned(view: View, request: Request) -> list[Wanted]:
     place = Place(artifact, alias, row)
     scope = Scope(downstream=request.affected, suites=request.suites)
     return wanted_for(view, place, ((place, target),), scope)
+
+
+def _may_read(view: View, one: Requirement) -> bool:
+    return may(view.actor, "read", one.kind, one.name).allowed
 
 
 def _target(view: View, selector: Selector) -> Target:

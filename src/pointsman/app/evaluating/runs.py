@@ -79,10 +79,12 @@ def ask_for(work: Work, orders: Orders, asked: Asked) -> Evaluation:
     suite = split_label(orders.suite)
     against = split_label(orders.baseline.root)[2] if orders.baseline else None
     fact = {
+        "kind": candidate[0],
+        "name": candidate[1],
+        "version": candidate[2],
+        "against": against,
         "seal": seal,
         "suite": orders.suite,
-        "version": orders.candidate.root,
-        "against": orders.baseline.root if orders.baseline else None,
         "alias": asked.alias,
         "change": asked.change,
     }
@@ -136,7 +138,15 @@ def supersede(work: Work, row: EvaluationRow) -> None:
 
 
 def _drop(work: Work, row: EvaluationRow, state: EvaluationState, summary: str) -> None:
-    fact = {"evaluation": row.number, "state": state, "summary": summary}
+    kind, name, number = split_label(orders_of(row).candidate.root)
+    fact = {
+        "kind": kind,
+        "name": name,
+        "version": number,
+        "evaluation": row.number,
+        "state": state,
+        "summary": summary,
+    }
     line = work.record("evaluation.cancelled", fact, artifact=row.artifact_id)
     end = EvaluationEndRow(row.number, state, line.at, work.actor.name, summary, None)
     work.tx.add_evaluation_end(work.project.id, end)
@@ -211,7 +221,11 @@ def finish(work: Work, taken: Taken, report: Report) -> Evaluation:
     row = _found(work, taken.number)
     suite = split_label(taken.orders.suite)[1]
     summary = report.summary[:_SUMMARY]
+    kind, name, number = split_label(taken.orders.candidate.root)
     fact = {
+        "kind": kind,
+        "name": name,
+        "version": number,
         "evaluation": taken.number,
         "seal": row.seal,
         "suite": taken.orders.suite,
@@ -266,7 +280,7 @@ def show(view: View, number: int) -> Evaluation:
     """An evaluation with its report, if it has ended. Raises `NotFound`."""
     view.require("read")
     row = _found(view, number)
-    _readable(view, row)
+    check_readable(view, orders_of(row))
     return told(view, row, whole=True)
 
 
@@ -293,7 +307,7 @@ def listed(
     found = []
     for row in rows[:limit]:
         try:
-            _readable(view, row)
+            check_readable(view, orders_of(row))
         except Refused:
             continue
         found.append(told(view, row))
@@ -311,7 +325,7 @@ def cases(
     """The rows of an evaluation with what both sides gave; what got worse comes first."""
     view.require("read")
     row = _found(view, number)
-    _readable(view, row)
+    check_readable(view, orders_of(row))
     limit = check_limit(limit)
     place = Cursor("cases", [number, worst_first])
     after = place.read(cursor, int, int)
@@ -372,15 +386,11 @@ def orders_of(row: EvaluationRow) -> Orders:
     return from_plain(Orders, json.loads(row.orders))
 
 
-def _readable(view: View, row: EvaluationRow) -> None:
-    """Raise `Refused` if the caller may not read all that the evaluation shows."""
+def check_readable(view: View, orders: Orders) -> None:
+    """Raise `Refused` if the caller may not read all that an evaluation shows."""
     if not view.actor.narrow:
         return
-    orders = orders_of(row)
-    labels = {orders.suite, orders.dataset, *orders.candidate.parts}
-    if orders.baseline is not None:
-        labels |= set(orders.baseline.parts)
-    for label in labels:
+    for label in orders.labels:
         kind, name, _ = split_label(label)
         view.require("read", kind, name)
 

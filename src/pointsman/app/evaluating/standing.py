@@ -12,7 +12,7 @@ from pointsman.app.places import Moves
 from pointsman.app.ports import ArtifactRow
 from pointsman.app.ports.evaluation import EvaluationRow
 from pointsman.core.evaluation import Standing
-from pointsman.core.graph import World
+from pointsman.core.graph import Node, World
 from pointsman.core.making import Making, split_label
 from pointsman.core.selectors import Selector
 from pointsman.errors import NotFound
@@ -56,7 +56,7 @@ def tell_stale(work: Work, moves: Moves, release: int) -> None:
     for node in graph.affected_by(work, moves).affected:
         if node.kind not in EVALUATED or node.key in together:
             continue
-        if not work.tx.evaluations(work.project.id, None, 1, artifact_id=node.artifact_id):
+        if not _has_stale(work, node):
             continue
         count += 1
         if count > MAX_TOLD:
@@ -74,6 +74,20 @@ def tell_stale(work: Work, moves: Moves, release: int) -> None:
             },
             artifact=node.artifact_id,
         )
+
+
+def _has_stale(view: View, node: Node) -> bool:
+    """Whether the last result of any suite for a node is for something else than what is live."""
+    if not view.reader.evaluations(view.project.id, None, 1, artifact_id=node.artifact_id):
+        return False
+    artifact = view.reader.artifact_by_id(node.artifact_id)
+    assert artifact is not None, "nodes are artifacts"
+    return any(
+        _standing(view, artifact, node.alias, version, suite).stale
+        for suite in suites_in(view, (), node.alias)
+        if isinstance(suite, Suite) and suite.content.is_for(node.kind, node.name)
+        for version in node.versions
+    )
 
 
 def _standing(

@@ -14,7 +14,7 @@ from typing import Final
 
 from pointsman.core.datasets import Row
 from pointsman.core.suites import Scorer, ScorerName
-from pointsman.errors import PointsmanError
+from pointsman.errors import PointsmanError, Unavailable
 from pointsman.evals.budget import BudgetExceeded
 from pointsman.evals.outcome import Output, Score
 from pointsman.evals.scorers.cases import Case, UnscorableError, WorthlessError
@@ -55,6 +55,7 @@ async def score(scorer: Scorer, output: Output, row: Row, tools: Tools) -> Score
 
     Raises:
         BudgetExceeded: a cap of the run leaves no room for a call.
+        Unavailable: the registry can't keep what a judge said.
     """
     (found,) = await score_all(scorer, [(output, row)], tools)
     return found
@@ -67,13 +68,14 @@ async def score_all(
 
     Raises:
         BudgetExceeded: a cap of the run leaves no room for a call.
+        Unavailable: the registry can't keep what a judge said.
     """
     made = [Case(scorer, output, row) for output, row in cases]
     try:
         if scorer.by in _TOGETHER:
             return await _TOGETHER[scorer.by](scorer, made, tools)
         each = _EACH[scorer.by](scorer, tools)
-    except BudgetExceeded:
+    except (BudgetExceeded, Unavailable):
         raise
     except Exception as error:
         return [_failed(scorer, error)] * len(made)
@@ -102,7 +104,7 @@ async def _one(each: Each, case: Case, patience: float) -> Score:
         async with asyncio.timeout(patience) as limit:
             found = each(case)
             return case.settled(await found if inspect.isawaitable(found) else found)
-    except BudgetExceeded:
+    except (BudgetExceeded, Unavailable):
         raise
     except Exception as error:
         if limit.expired():

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from pointsman.app.evaluating import asking, runs
+from pointsman.app.evaluating import asking, runs, standing
 from pointsman.app.requests import MAX_SUITES, evaluation_request
-from pointsman.core.evaluation import CaseResult, Evaluation, Requirement
+from pointsman.core.evaluation import CaseResult, Evaluation, Requirement, Standing
+from pointsman.core.names import check_kind
+from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page
 from pointsman.wire.native import shapes
 from pointsman.wire.native.route import Call, Read, Route, Write, whole
@@ -95,6 +97,18 @@ class EvaluationsAnswer:
     evaluations: tuple[Evaluation, ...]
 
 
+class StandingQuery(Struct, forbid_unknown_fields=True):
+    """What an alias points to."""
+
+    selector: Annotated[str, Meta(description="name@alias; without an alias, production.")]
+
+
+class StandingAnswer(Struct):
+    """The last result of each suite, and whether it is stale."""
+
+    standings: list[Standing]
+
+
 class PlanAnswer(Struct):
     """What would be evaluated, and how each stands."""
 
@@ -111,6 +125,11 @@ def _plan(call: Call) -> Read:
     return Read(lambda v: PlanAnswer(list(asking.plan(v, request))))
 
 
+def _standing(call: Call) -> Read:
+    selector = parse_selector(call.query.selector)
+    return Read(lambda v: StandingAnswer(list(standing.standings(v, selector))))
+
+
 def _evaluate_change(call: Call) -> Write:
     number, given = whole(call.path["change"], "change"), asdict(call.body)
     return Write(
@@ -120,6 +139,7 @@ def _evaluate_change(call: Call) -> Write:
 
 def _list(call: Call) -> Read:
     given: dict[str, Any] = asdict(call.query)
+    check_kind(given["kind"])  # also where it chooses nothing, as no name is given
     return Read(lambda v: runs.listed(v, **given))
 
 
@@ -151,6 +171,8 @@ ROUTES: tuple[Route, ...] = (
           EvaluationsAnswer, body=EvaluationBody),
     Route("GET", "/evaluations/plan", "read", "Show what would be evaluated", _plan, PlanAnswer,
           query=PlanQuery),
+    Route("GET", "/evaluations/standing", "read", "Show what the last results say of what is live",
+          _standing, StandingAnswer, query=StandingQuery),
     Route("GET", _E, "read", "Show an evaluation with its report", _show, Evaluation),
     Route("GET", _E + "/cases", "read", "List the rows of an evaluation", _cases,
           Page[CaseResult], query=CasesQuery),
