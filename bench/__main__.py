@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from bench import (
     client,
+    evaluations,
     governance,
     graph,
     harness,
@@ -37,6 +38,7 @@ TOPICS: dict[str, Callable[[Run], Iterator[Result]]] = {
     "record": record.record,
     "governance": governance.governance,
     "graph": graph.graph,
+    "evaluations": evaluations.evaluations,
 }
 
 

@@ -20,27 +20,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 AT_ONCE = 64
+ECHO = "echo"
+"""The model whose answer is another one for each question; all others say the same to all."""
 _NAME = "local"
 _TEMPLATE = "Which team answers this? Say one word.\n\n{{ message }}"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_ANSWER = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1_700_000_000,
-    "model": "m",
-    "choices": [
-        {
-            "index": 0,
-            "message": {"role": "assistant", "content": "delivery"},
-            "finish_reason": "stop",
-        }
-    ],
-    "usage": {"prompt_tokens": 40, "completion_tokens": 1, "total_tokens": 41},
-}
 
 
 def main() -> None:
@@ -57,11 +46,15 @@ def main() -> None:
 
 
 class _Connection(asyncio.Protocol):
-    """Reads requests one after the other and gives the same answer to each."""
+    """Reads requests one after the other and gives the same answer to each.
 
-    def __init__(self, delay: float, answer: bytes) -> None:
+    What is no POST asks how many were answered so far.
+    """
+
+    answered = 0
+
+    def __init__(self, delay: float) -> None:
         self._delay = delay
-        self._answer = answer
         self._read = b""
         self._transport: Any = None
 
@@ -77,21 +70,44 @@ class _Connection(asyncio.Protocol):
         if len(body) < (int(told[1]) if told else 0):
             return
         self._read = b""  # clients of HTTP/1.1 wait for an answer before they go on
+        if not head.startswith(b"POST"):
+            self._transport.write(_spelt(_Connection.answered))
+            return
+        _Connection.answered += 1
+        answer = _SAME
+        if f'"{ECHO}"'.encode() in body:
+            answer = _spelt(_completion(sha256(body).hexdigest()))
         if self._delay:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._delay, self._transport.write, self._answer)
+            loop.call_later(self._delay, self._transport.write, answer)
         else:
-            self._transport.write(self._answer)
+            self._transport.write(answer)
+
+
+def _spelt(answer: object) -> bytes:
+    body = json.dumps(answer).encode()
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+def _completion(text: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 40, "completion_tokens": 1, "total_tokens": 41},
+    }
+
+
+_SAME = _spelt(_completion("delivery"))
 
 
 async def _serve(delay: float) -> None:
-    body = json.dumps(_ANSWER).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    answer = head.encode() + b"\r\n" + body
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: _Connection(delay, answer), "127.0.0.1", 0, backlog=1_024
-    )
+    server = await loop.create_server(lambda: _Connection(delay), "127.0.0.1", 0, backlog=1_024)
     port = server.sockets[0].getsockname()[1]
     print(f"http://127.0.0.1:{port}/v1", flush=True)
     await server.serve_forever()
@@ -107,20 +123,21 @@ def _bare(url: str, calls: str) -> dict[str, float]:
     before = _status("VmRSS")
 
     async def everything() -> None:
-        llm = AnyLLM.create_openai_compatible(
+        llm: Any = AnyLLM.create_openai_compatible(
             _NAME, api_base=url, api_key="no-key", max_retries=0
         )
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(text: str) -> str:
             async with room:
-                answer: Any = await llm.acompletion("m", [{"role": "user", "content": text}])
+                answer = await llm.acompletion("m", [{"role": "user", "content": text}])
                 return str(answer.choices[0].message.content)
 
         await one("Warm up.")
         with _timed(figures):
             said = await asyncio.gather(*[one(text) for text in messages])
         assert set(said) == {"delivery"}
+        await llm.client.close()
 
     figures: dict[str, float] = {}
     asyncio.run(everything())

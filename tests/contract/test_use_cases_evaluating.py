@@ -354,6 +354,17 @@ def test_renewing_keeps_the_lease_and_tells_the_progress(lab: Lab) -> None:
     assert lab.take("b") is not None
 
 
+def test_what_no_worker_brings_to_its_end_is_given_up(lab: Lab) -> None:
+    lab.does("eva", lambda w: asking.evaluate(w, wish("reply:1")))
+    for _ in range(runs.MAX_ATTEMPTS):
+        assert lab.take() is not None
+        lab.now += 2 * SECOND
+    assert lab.take() is None
+    (evaluation,) = lab.sees("ana", runs.listed).items
+    assert evaluation.state == "inconclusive"
+    assert "none came to its end" in evaluation.summary
+
+
 def test_cancelling(lab: Lab) -> None:
     (asked,) = lab.does("eva", lambda w: asking.evaluate(w, wish("reply:1")))
     taken = lab.take()

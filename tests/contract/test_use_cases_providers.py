@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.app import providers, sealing
+from pointsman.app import keyfiles, providers
 from pointsman.app.application import Application, Caller
 from pointsman.app.ports import Store
 from pointsman.app.providers import OpenProvider, open_providers
@@ -341,9 +341,9 @@ def test_first_keys_set_at_once_are_sealed_under_one_master_key(
 
 def test_a_master_key_is_never_replaced_by_another(tmp_path: Path) -> None:
     file = tmp_path / "secret.key"
-    sealing._make_key(file)
+    keyfiles.make_key(file)
     kept = file.read_bytes()
-    sealing._make_key(file)
+    keyfiles.make_key(file)
     assert file.read_bytes() == kept
     assert [one.name for one in tmp_path.iterdir()] == ["secret.key"]
 

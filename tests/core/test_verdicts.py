@@ -49,7 +49,7 @@ def one(criterion: dict[str, Any], measured: list[Measured], minimum: int = 20) 
     return held
 
 
-AT_LEAST = {"metric": "correct", "at_least": 0.9}
+AT_LEAST: dict[str, Any] = {"metric": "correct", "at_least": 0.9}
 NOT_WORSE = {"metric": "correct", "not_worse_by": 0.02}
 
 

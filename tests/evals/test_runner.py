@@ -20,7 +20,7 @@ from pointsman.core.vocabulary import Dependency
 from pointsman.evals.worker import Terms, Worker
 
 MODEL: dict[str, Any] = {"provider": "local", "name": "m"}
-TICKETS = [
+TICKETS: list[dict[str, Any]] = [
     {
         "input": {"message": f"Ticket {n}: I want my money back" if n % 2 else f"Hello {n}"},
         "expected": "refund" if n % 2 else "other",
@@ -387,6 +387,16 @@ def test_a_chain_that_never_ends_asks_for_a_depth(bench: Bench) -> None:
         hold=[{"metric": "tokens", "at_most": 1e9}],
     )
     assert bench.run("ping:2").state == "passed"
+
+
+def test_half_a_character_in_an_output_costs_nobody_anything(bench: Bench) -> None:
+    bench.endpoint.behaviour = lambda request: "bad \ud800 half"
+    bench.rows(TICKETS[:2])
+    bench.publish("keep", "Keep: {{ message }}")
+    bench.suite("keep")
+    done = bench.run("keep:1")
+    assert done.state == "failed", done.summary
+    assert {one.candidate.output for one in bench.cases(done.number)} == {"bad ? half"}
 
 
 def test_an_output_that_is_no_json_is_worth_nothing(bench: Bench) -> None:

@@ -54,7 +54,7 @@ class Memory:
             return [reader.made(self._caller.project.id, key, self._since) for key in keys]
 
     async def _write(self, rows: Sequence[tuple[str, str]]) -> Sequence[None]:
-        await commit(self._app, self._caller, partial(_keep, rows))
+        await commit(self._app, self._caller, partial(_keep, rows, self._since))
         return [None] * len(rows)
 
 
@@ -102,8 +102,9 @@ async def commit(app: Application, caller: Caller, change: Callable[[Work], None
     await done
 
 
-def _keep(rows: Sequence[tuple[str, str]], work: Work) -> None:
-    work.tx.keep_made(work.project.id, rows, work.clock_now)
+def _keep(rows: Sequence[tuple[str, str]], since: int, work: Work) -> None:
+    # Whose clock is behind must find again what it has made itself.
+    work.tx.keep_made(work.project.id, rows, max(work.clock_now, since))
 
 
 def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:

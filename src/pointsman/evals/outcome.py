@@ -15,7 +15,8 @@ class Output:
     """What was made of one row.
 
     `text` is what a scorer reads; where the maker gave JSON, it is the text of that, and
-    `value` the JSON itself. `cost` is None where no price is known.
+    `value` the JSON itself. `cost` is None where no price is known. Half surrogates, which no
+    database takes, are replaced.
     """
 
     text: str
@@ -24,6 +25,10 @@ class Output:
     tokens: int = 0
     cost: float | None = None
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("text", "value", "tool_calls"):
+            object.__setattr__(self, name, _mended(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,26 @@ class Score:
 
 
 def clip(text: str, room: int = MAX_NOTE) -> str:
-    """The text, with its middle left out where it is longer than `room` characters."""
+    """The text, with its middle left out where it is longer than `room` characters.
+
+    Half surrogates are replaced.
+    """
+    text = _mended(text)
     if len(text) <= room:
         return text
     half = (room - 3) // 2
     return f"{text[:half]} … {text[len(text) - half :]}"
+
+
+def _mended(value: Any) -> Any:
+    """A JSON value in which every text can be written as UTF-8."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_mended(key): _mended(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_mended, value))
+    return value
 
 
 def _is_worth(value: object) -> bool:

@@ -121,13 +121,13 @@ class Asked:
     """Asks models for scorers: a judge's question is one like any other, and asked once."""
 
     def __init__(self, calls: Calls, models: Models) -> None:
-        self._calls = calls
+        self.calls = calls
         self._models = models
         self.reused = 0
 
     async def ask(self, call: Call) -> Output:
         """The answer to a call. Raises `ModelFailure` and `BudgetExceeded`."""
-        made = await self._calls.ask(call, 0)
+        made = await self.calls.ask(call, 0)
         assert made.output is not None, "what can't be made is raised"
         self.reused += made.reused
         return made.output

@@ -89,12 +89,11 @@ def _side(view: View, making: Making) -> Side:
 
 def _composed(view: View, making: Making, label: str) -> Prompt:
     """A version with its includes put in, each as the orders resolved it."""
-    meant = {
-        need.selector: need.part
-        for part in making.parts.values()
-        for need in part.needs
-        if need.relation == "includes"
-    }
+    meant: dict[str, str] = {}
+    for part in making.parts.values():
+        for need in part.needs:
+            if need.relation == "includes":
+                meant.setdefault(need.selector, need.part)  # of a split, the first
 
     def fetch(selector: Selector) -> Included[str]:
         child = meant.get(str(selector), "")

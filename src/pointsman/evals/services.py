@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -39,7 +40,7 @@ class Services:
 
     def __init__(self, maker: Maker) -> None:
         self._maker = maker
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "pointsman-service")
 
     async def make(self, side: Side, row: Row, trial: int) -> Made:
         """The output of the service for a row."""
@@ -51,13 +52,17 @@ class Services:
             "id": row.id,
             "trial": trial,
         }
-        async with self._room:
-            try:
-                answer = await asyncio.to_thread(self._ask, json.dumps(asked).encode())
-                output = read_output(answer)
-            except CommandFailure as failure:
-                return Made(None, error=failure.message)
+        loop, body = asyncio.get_running_loop(), json.dumps(asked).encode()
+        try:
+            answer = await loop.run_in_executor(self._threads, self._ask, body)
+            output = read_output(answer)
+        except CommandFailure as failure:
+            return Made(None, error=failure.message)
         return Made(output, digest(output.text))
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, body: bytes) -> Mapping[str, Any]:
         url = str(self._maker.options["url"])

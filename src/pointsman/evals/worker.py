@@ -117,6 +117,9 @@ class Worker:
             found = await asyncio.to_thread(self._next)
             if found is None:
                 return
+            if self._stopping.is_set():  # it was asked for while we looked
+                await commit(self._app, found[0], partial(_let_go, found[1]))
+                return
             task = asyncio.create_task(self._one(*found))
             running.add(task)
 
@@ -194,10 +197,12 @@ class Worker:
         models = Models(providers, budget)
         memory = Memory(self._app, caller, taken.asked_at if taken.fresh else 0)
         calls = Calls(models, providers, memory)
+        services = Services(prepared.suite.maker)
         try:
-            run = self._prepared_run(caller, taken, prepared, models, calls)
+            run = self._prepared_run(caller, taken, prepared, Asked(calls, models), services)
             return await self._watched(caller, taken, run)
         finally:
+            services.close()
             await calls.close()
             await models.close()
             memory.close()
@@ -207,10 +212,9 @@ class Worker:
         caller: Caller,
         taken: Taken,
         prepared: Prepared,
-        models: Models,
-        calls: Calls,
+        asked: Asked,
+        services: Services,
     ) -> Run:
-        asked = Asked(calls, models)
         contents: Mapping[str, Any] = {}
         if prepared.suite.maker.by == "command":
             contents = self._app.read(caller, lambda v: contents_of(v, taken.orders))
@@ -219,9 +223,9 @@ class Worker:
             await commit(self._app, caller, partial(_keep_cases, taken, cases))
 
         means = Means(
-            calls=calls,
+            calls=asked.calls,
             asked=asked,
-            services=Services(prepared.suite.maker),
+            services=services,
             scoring=Tools(
                 models=asked,
                 judge=judge_of(prepared),

@@ -94,6 +94,7 @@ class EvaluationRecords(Statements):
 
     def add_evaluation(self, project_id: int, row: EvaluationRow) -> None:
         self._run("add_evaluation", project_id=project_id, **row._asdict())
+        self._run("open_evaluation", project_id=project_id, number=row.number)
         self._any.pop(project_id, None)
 
     def put_evaluation_work(self, project_id: int, row: WorkRow) -> None:
@@ -101,6 +102,7 @@ class EvaluationRecords(Statements):
 
     def add_evaluation_end(self, project_id: int, row: EvaluationEndRow) -> None:
         self._run("add_evaluation_end", project_id=project_id, **row._asdict())
+        self._run("close_evaluation", project_id=project_id, number=row.number)
 
     def put_evaluation_cases(self, project_id: int, number: int, rows: Sequence[CaseRow]) -> None:
         for row in rows:

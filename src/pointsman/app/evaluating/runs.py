@@ -27,8 +27,10 @@ from pointsman.core.evaluation import (
 from pointsman.core.making import Orders, label_of, split_label
 from pointsman.core.plain import from_plain, to_plain
 from pointsman.core.vocabulary import Page, moment
-from pointsman.errors import Conflict, NotFound, Refused
+from pointsman.errors import Conflict, NotFound, PointsmanError, Refused
 
+MAX_ATTEMPTS = 20
+"""Workers that take one and the same evaluation up. Then it may be what they die of."""
 MAX_OPEN = 1_000
 """Evaluations that may wait at once in a project."""
 _STATES: dict[str, str] = {"passed": "passed", "failed": "failed", "inconclusive": "error"}
@@ -165,11 +167,15 @@ def take_up(work: Work, worker: str, lease: int) -> Taken | None:
         if held is not None and held.lease_until > work.clock_now:
             continue
         attempt = held.attempt + 1 if held else 1
+        orders = _readable_orders(row)
+        if orders is None or attempt > MAX_ATTEMPTS:
+            _give_up(work, row, orders)
+            continue
         mine = WorkRow(row.number, worker, attempt, work.clock_now + lease)
         if held is not None:
             mine = mine._replace(done=held.done, total=held.total, reused=held.reused)
         work.tx.put_evaluation_work(work.project.id, mine)
-        return Taken(row.number, attempt, orders_of(row), row.at, bool(row.fresh))
+        return Taken(row.number, attempt, orders, row.at, bool(row.fresh))
     return None
 
 
@@ -267,6 +273,40 @@ def finish(work: Work, taken: Taken, report: Report) -> Evaluation:
     check = check._replace(at=work.tx.head(work.project.id).at)
     work.tx.put_check_report(work.project.id, check)
     return told(work, row)
+
+
+def _readable_orders(row: EvaluationRow) -> Orders | None:
+    """The orders; None if somebody has damaged them."""
+    try:
+        return orders_of(row)
+    except (ValueError, PointsmanError):
+        return None
+
+
+def _give_up(work: Work, row: EvaluationRow, orders: Orders | None) -> None:
+    """End an evaluation that no worker can bring to its end."""
+    summary = f"{MAX_ATTEMPTS} workers took it up, and none came to its end."
+    if orders is None:
+        summary = "Its orders can't be read; the doctor knows more."
+    artifact = work.reader.artifact_by_id(row.artifact_id)
+    suite = work.reader.artifact_by_id(row.suite_id)
+    assert artifact is not None, "artifacts stay"
+    assert suite is not None, "artifacts stay"
+    fact = {
+        "kind": artifact.kind,
+        "name": artifact.name,
+        "version": row.version,
+        "evaluation": row.number,
+        "seal": row.seal,
+        "suite": label_of("suite", suite.name, row.suite_version),
+        "outcome": "inconclusive",
+        "summary": summary,
+    }
+    line = work.record("evaluation.finished", fact, artifact=row.artifact_id)
+    report = Report("inconclusive", summary, 0, (), (), problems=(summary,))
+    plain = json.dumps(to_plain(report), ensure_ascii=False)
+    end = EvaluationEndRow(row.number, "inconclusive", line.at, work.actor.name, summary, plain)
+    work.tx.add_evaluation_end(work.project.id, end)
 
 
 class Lost(Exception):

@@ -74,3 +74,10 @@ CREATE TABLE made (
 ) /* clustered */;
 
 CREATE INDEX made_by_time ON made (project_id, at);
+
+-- The evaluations that have not ended: few at any time, however many were ever asked for.
+CREATE TABLE evaluation_open (
+    project_id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (project_id, number)
+) /* clustered */;

@@ -26,31 +26,42 @@ SELECT number, seal, artifact_id, version, against, suite_id, suite_version, ali
 FROM evaluation WHERE artifact_id = :artifact_id AND number < :before
 ORDER BY number DESC LIMIT :limit;
 
+-- The seal's index alone finds the numbers: left to choose, SQLite would walk through all
+-- evaluations of the project, in the order that is asked for.
 -- name: evaluations_sealed
 SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
     subject, by_name, at, change_number, fresh
-FROM evaluation WHERE project_id = :project_id AND seal = :seal ORDER BY number DESC LIMIT 20;
+FROM evaluation WHERE project_id = :project_id AND number IN (
+    SELECT number FROM evaluation
+    WHERE project_id = :project_id AND seal = :seal ORDER BY number DESC LIMIT 20
+)
+ORDER BY number DESC;
 
 -- name: open_evaluations
-SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
-    subject, by_name, at, change_number, fresh
-FROM evaluation WHERE project_id = :project_id AND NOT EXISTS (
-    SELECT 1 FROM evaluation_end
-    WHERE evaluation_end.project_id = evaluation.project_id
-    AND evaluation_end.number = evaluation.number
-)
-ORDER BY number LIMIT :limit;
+SELECT evaluation.number, seal, artifact_id, version, against, suite_id, suite_version, alias,
+    orders, subject, by_name, at, change_number, fresh
+FROM evaluation_open JOIN evaluation ON evaluation.project_id = evaluation_open.project_id
+    AND evaluation.number = evaluation_open.number
+WHERE evaluation_open.project_id = :project_id
+ORDER BY evaluation_open.number LIMIT :limit;
+
+-- name: open_evaluation
+INSERT INTO evaluation_open (project_id, number) VALUES (:project_id, :number);
+
+-- name: close_evaluation
+DELETE FROM evaluation_open WHERE project_id = :project_id AND number = :number;
 
 -- name: any_evaluation
 SELECT 1 FROM evaluation WHERE project_id = :project_id LIMIT 1;
 
+-- Ordered by the skeleton, as the index begins with the kind and goes on by that.
 -- name: artifacts_by_alias
 SELECT artifact.id, artifact.kind, artifact.name, artifact.newest, artifact.created_at,
     artifact.created_by, artifact.updated_at, artifact.archived_at
 FROM artifact JOIN alias ON alias.artifact_id = artifact.id AND alias.name = :alias
 WHERE artifact.project_id = :project_id AND artifact.kind = :kind
 AND (alias.version IS NOT NULL OR alias.split IS NOT NULL)
-ORDER BY artifact.name;
+ORDER BY artifact.skeleton;
 
 -- name: evaluation_work
 SELECT number, worker, attempt, lease_until, done, total, reused FROM evaluation_work
