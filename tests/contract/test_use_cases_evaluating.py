@@ -13,7 +13,7 @@ from contract.test_use_cases_changes import refusal
 from pointsman.app import archiving, changes, doctor, history, members, reviewing
 from pointsman.app.evaluating import asking, runs, standing
 from pointsman.app.evaluating.asking import Request
-from pointsman.app.evaluating.runs import Lost
+from pointsman.app.evaluating.runs import Lost, State
 from pointsman.app.ports import Store
 from pointsman.core.access import Scope
 from pointsman.core.evaluation import CaseResult, Evaluation, Requirement, Side
@@ -344,14 +344,16 @@ def test_renewing_keeps_the_lease_and_tells_the_progress(lab: Lab) -> None:
     for _ in range(3):
         lab.now += SECOND // 2
         lab.app.write(
-            lab.worker, lambda w: runs.keep_up(w, taken, SECOND, done=2, total=3, reused=1)
+            lab.worker, lambda w: runs.keep_up(w, taken, SECOND, State(2, 3, 1, calls=7, spent=9))
         )
         assert lab.take("b") is None
     (evaluation,) = lab.sees("ana", runs.listed).items
     assert (evaluation.done, evaluation.total, evaluation.reused) == (2, 3, 1)
     assert evaluation.state == "running"
     lab.app.write(lab.worker, lambda w: runs.let_go(w, taken))
-    assert lab.take("b") is not None
+    again = lab.take("b")
+    assert again is not None
+    assert (again.calls, again.spent) == (7, 9), "a cap is for all who work on it together"
 
 
 def test_what_no_worker_brings_to_its_end_is_given_up(lab: Lab) -> None:
@@ -374,7 +376,7 @@ def test_cancelling(lab: Lab) -> None:
         lab.does("vic", lambda w: runs.cancel(w, asked.number))
     assert lab.does("eva", lambda w: runs.cancel(w, asked.number)).state == "cancelled"
     with pytest.raises(Lost):
-        lab.app.write(lab.worker, lambda w: runs.keep_up(w, taken, SECOND))
+        lab.app.write(lab.worker, lambda w: runs.keep_up(w, taken, SECOND, State()))
     with pytest.raises(Conflict):
         lab.does("eva", lambda w: runs.cancel(w, asked.number))
 

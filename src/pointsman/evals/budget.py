@@ -61,16 +61,24 @@ class Budget:
     Every request counts as a call, so also one that is made again because the first failed.
     `money` is in units of the currency that the prices are in. It is kept exactly where the
     prompt limits the answer's tokens. Where it doesn't, `UNTOLD_OUTPUT` tokens are reserved
-    for each: the cap can be passed by what answers under way are longer than that.
+    for each: the cap can be passed by what answers under way are longer than that. `made` and
+    `parts` (of `MONEY_UNIT`) are what was used before this process went on with the run.
     """
 
-    def __init__(self, calls: int | None = None, money: float | None = None) -> None:
+    def __init__(
+        self,
+        calls: int | None = None,
+        money: float | None = None,
+        *,
+        made: int = 0,
+        parts: int = 0,
+    ) -> None:
         self.calls = calls
         self.money = money
         # By way of its shortest text: a cap of 0.1 is a tenth, not the nearest double.
         self._cap = None if money is None else int(Fraction(str(money)) * MONEY_UNIT)
-        self._made = 0
-        self._spent = 0
+        self._made = made
+        self._spent = parts
         self._held = 0
         self._under_way = 0
         self._head = asyncio.Lock()
@@ -85,6 +93,11 @@ class Budget:
     def spent(self) -> float:
         """What they cost, in units of the currency; at most, where answers got lost."""
         return self._spent / MONEY_UNIT
+
+    @property
+    def parts(self) -> int:
+        """What they cost, in parts of `MONEY_UNIT`."""
+        return self._spent
 
     @property
     def caps_money(self) -> bool:

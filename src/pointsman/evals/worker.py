@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from pointsman.app.application import Application, Caller, Work
 from pointsman.app.evaluating import runs
-from pointsman.app.evaluating.runs import WORKER, Lost, Taken
+from pointsman.app.evaluating.runs import WORKER, Lost, State, Taken
 from pointsman.app.ports import ProjectRow
 from pointsman.app.providers import OpenProvider, open_providers
 from pointsman.app.tail import Tail
@@ -193,14 +193,16 @@ class Worker:
         except PointsmanError as error:
             return _broken(error.message)
         orders = taken.orders
-        budget = Budget(calls=orders.budget_calls, money=orders.budget_money)
+        budget = Budget(
+            orders.budget_calls, orders.budget_money, made=taken.calls, parts=taken.spent
+        )
         models = Models(providers, budget)
         memory = Memory(self._app, caller, taken.asked_at if taken.fresh else 0)
         calls = Calls(models, providers, memory)
         services = Services(prepared.suite.maker)
         try:
             run = self._prepared_run(caller, taken, prepared, Asked(calls, models), services)
-            return await self._watched(caller, taken, run)
+            return await self._watched(caller, taken, run, budget)
         finally:
             services.close()
             await calls.close()
@@ -237,10 +239,10 @@ class Worker:
         )
         return Run(prepared, means)
 
-    async def _watched(self, caller: Caller, taken: Taken, run: Run) -> Report:
+    async def _watched(self, caller: Caller, taken: Taken, run: Run, budget: Budget) -> Report:
         """The run's report, while signs of life are given; ends early if it is lost."""
         working = asyncio.create_task(run.report())
-        living = asyncio.create_task(self._live(caller, taken, run))
+        living = asyncio.create_task(self._live(caller, taken, run, budget))
         try:
             await asyncio.wait((working, living), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -252,7 +254,7 @@ class Worker:
                 task.cancel()
             await asyncio.gather(working, living, return_exceptions=True)
 
-    async def _live(self, caller: Caller, taken: Taken, run: Run) -> None:
+    async def _live(self, caller: Caller, taken: Taken, run: Run, budget: Budget) -> None:
         """Renew the lease and tell the progress, until the evaluation is another's."""
         told = -1
         beat = min(self._terms.lease / _SIGNS, 2.0)
@@ -265,7 +267,7 @@ class Worker:
                 continue
             told, waited = progress.done, 0.0
             with suppress(PointsmanError):  # the lease is long enough for another try
-                await commit(self._app, caller, partial(_keep_up, taken, self._lease, run))
+                await commit(self._app, caller, partial(_keep_up, taken, self._lease, run, budget))
 
 
 def providers_of(app: Application, project: ProjectRow) -> dict[str, Provider]:
@@ -303,8 +305,7 @@ def _keep_cases(taken: Taken, cases: Sequence[CaseResult], work: Work) -> None:
     runs.keep_cases(work, taken, cases)
 
 
-def _keep_up(taken: Taken, lease: int, run: Run, work: Work) -> None:
+def _keep_up(taken: Taken, lease: int, run: Run, budget: Budget, work: Work) -> None:
     progress = run.progress
-    runs.keep_up(
-        work, taken, lease, done=progress.done, total=progress.total, reused=progress.reused
-    )
+    state = State(progress.done, progress.total, progress.reused, budget.made, budget.parts)
+    runs.keep_up(work, taken, lease, state)

@@ -57,6 +57,9 @@ class Taken:
     orders: Orders
     asked_at: int
     fresh: bool
+    calls: int = 0
+    spent: int = 0
+    """What workers before this one used of the budget; see `ports.evaluation.WorkRow`."""
 
 
 # -- asking for one
@@ -173,9 +176,10 @@ def take_up(work: Work, worker: str, lease: int) -> Taken | None:
             continue
         mine = WorkRow(row.number, worker, attempt, work.clock_now + lease)
         if held is not None:
-            mine = mine._replace(done=held.done, total=held.total, reused=held.reused)
+            mine = held._replace(worker=worker, attempt=attempt, lease_until=mine.lease_until)
         work.tx.put_evaluation_work(work.project.id, mine)
-        return Taken(row.number, attempt, orders, row.at, bool(row.fresh))
+        fresh = bool(row.fresh)
+        return Taken(row.number, attempt, orders, row.at, fresh, mine.calls, mine.spent)
     return None
 
 
@@ -188,14 +192,33 @@ def waiting(view: View) -> bool:
     return False
 
 
-def keep_up(
-    work: Work, taken: Taken, lease: int, *, done: int = 0, total: int = 0, reused: int = 0
-) -> None:
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far an evaluation is, and what was used of its budget; see `ports.evaluation`."""
+
+    done: int = 0
+    total: int = 0
+    reused: int = 0
+    calls: int = 0
+    spent: int = 0
+
+
+def keep_up(work: Work, taken: Taken, lease: int, state: State) -> None:
     """Renew the lease, and say how far it is. Raises `Lost`."""
     held = _held(work, taken)
     work.tx.put_evaluation_work(
         work.project.id,
-        held._replace(lease_until=work.clock_now + lease, done=done, total=total, reused=reused),
+        WorkRow(
+            held.number,
+            held.worker,
+            held.attempt,
+            work.clock_now + lease,
+            state.done,
+            state.total,
+            state.reused,
+            state.calls,
+            state.spent,
+        ),
     )
 
 

@@ -29,7 +29,10 @@ class EvaluationRow(NamedTuple):
 
 
 class WorkRow(NamedTuple):
-    """Who works on an evaluation, and how far it is. `attempt` counts who took it up."""
+    """Who works on an evaluation, and how far it is. `attempt` counts who took it up.
+
+    `calls` and `spent` (in 10^-12 of the currency's unit) are what all of them used.
+    """
 
     number: int
     worker: str
@@ -38,6 +41,8 @@ class WorkRow(NamedTuple):
     done: int = 0
     total: int = 0
     reused: int = 0
+    calls: int = 0
+    spent: int = 0
 
 
 class EvaluationEndRow(NamedTuple):

@@ -26,7 +26,8 @@ CREATE INDEX evaluation_by_seal ON evaluation (project_id, seal, number);
 CREATE INDEX evaluation_by_artifact ON evaluation (artifact_id, number);
 
 -- Who works on it, until when without a sign of life, and how far it is. attempt counts the
--- workers that took it up: only the last of them may write.
+-- workers that took it up: only the last of them may write. calls and spent (in 10^-12 of the
+-- currency's unit) are what all of them used of the budget.
 CREATE TABLE evaluation_work (
     project_id BIGINT NOT NULL,
     number BIGINT NOT NULL,
@@ -36,6 +37,8 @@ CREATE TABLE evaluation_work (
     done BIGINT NOT NULL,
     total BIGINT NOT NULL,
     reused BIGINT NOT NULL,
+    calls BIGINT NOT NULL,
+    spent BIGINT NOT NULL,
     PRIMARY KEY (project_id, number)
 ) /* clustered */;
 

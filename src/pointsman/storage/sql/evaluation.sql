@@ -64,17 +64,18 @@ AND (alias.version IS NOT NULL OR alias.split IS NOT NULL)
 ORDER BY artifact.skeleton;
 
 -- name: evaluation_work
-SELECT number, worker, attempt, lease_until, done, total, reused FROM evaluation_work
+SELECT number, worker, attempt, lease_until, done, total, reused, calls, spent FROM evaluation_work
 WHERE project_id = :project_id AND number = :number;
 
 -- name: put_evaluation_work
 INSERT INTO evaluation_work (
-    project_id, number, worker, attempt, lease_until, done, total, reused
+    project_id, number, worker, attempt, lease_until, done, total, reused, calls, spent
 ) VALUES (
-    :project_id, :number, :worker, :attempt, :lease_until, :done, :total, :reused
+    :project_id, :number, :worker, :attempt, :lease_until, :done, :total, :reused, :calls, :spent
 ) ON CONFLICT (project_id, number) DO UPDATE SET
     worker = excluded.worker, attempt = excluded.attempt, lease_until = excluded.lease_until,
-    done = excluded.done, total = excluded.total, reused = excluded.reused;
+    done = excluded.done, total = excluded.total, reused = excluded.reused,
+    calls = excluded.calls, spent = excluded.spent;
 
 -- name: evaluation_end
 SELECT number, state, at, by_name, summary, report FROM evaluation_end
