@@ -2,6 +2,7 @@
 # on Debian, `apt install make python3-venv`. `make help` lists the targets.
 
 VENV := .venv
+MLFLOW := .venv-mlflow
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -25,7 +26,7 @@ help: ## list the targets
 demo: $(VENV)/.server ## start a registry with something in it, and show what it does
 	$(BIN)/python demo/run.py
 
-test: $(VENV)/.dev ## run all tests
+test: $(VENV)/.dev $(MLFLOW)/.whole ## run all tests
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint and types
@@ -44,7 +45,7 @@ faults: $(VENV)/.dev ## kill, cut and fill the disk a hundred times, not the few
 	POINTSMAN_FAULT_RUNS=$${POINTSMAN_FAULT_RUNS:-100} $(BIN)/pytest tests/faults $(ARGS)
 
 clean: ## remove the environment and all that was built
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MLFLOW) build dist .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 
@@ -68,6 +69,13 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml
 	$(install)
 	@touch $(VENV)/.server
 
+# MLflow's client, for the tests that speak its protocol: what it needs is not what we need.
+$(MLFLOW)/.whole: requirements/mlflow.lock
+	$(PYTHON) -m venv --clear $(MLFLOW)
+	$(MLFLOW)/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+	  --require-hashes -r $<
+	@touch $@
+
 
 # The locks. They are made of what the public index has, whatever pip is told on this machine,
 # and name neither an index nor an address. `make lock UPGRADE=1` takes the newest versions.
@@ -77,8 +85,9 @@ PUBLICLY := env -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS -u PIP
   -u PIP_CONSTRAINT PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND="make lock"
 COMPILE := $(PUBLICLY) build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras \
   --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-  --no-emit-options --annotation-style line --build-deps-for editable \
-  $(if $(UPGRADE),--upgrade) pyproject.toml
+  --no-emit-options --annotation-style line \
+  $(if $(UPGRADE),--upgrade)
+COMPILE_OURS := $(COMPILE) --build-deps-for editable pyproject.toml
 
 reference: $(VENV)/.dev ## write docs/reference/cli.md from the commands' help
 	$(VENV)/bin/python tests/house/cli_reference.py
@@ -86,5 +95,6 @@ reference: $(VENV)/.dev ## write docs/reference/cli.md from the commands' help
 lock: ## make the locks again from pyproject.toml; UPGRADE=1 for the newest of everything
 	python3.11 -m venv --clear build/lock
 	$(PUBLICLY) build/lock/bin/pip install --quiet $(PIP_TOOLS)
-	$(COMPILE) --extra dev --output-file requirements/dev.lock
-	$(COMPILE) --extra server --extra llm --constraint requirements/dev.lock --output-file requirements/server.lock
+	$(COMPILE_OURS) --extra dev --output-file requirements/dev.lock
+	$(COMPILE_OURS) --extra server --extra llm --constraint requirements/dev.lock --output-file requirements/server.lock
+	$(COMPILE) requirements/mlflow.in --output-file requirements/mlflow.lock

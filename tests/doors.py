@@ -64,6 +64,7 @@ def _prompt_file(attempt: Attempt) -> Path:
 
 WHY = "trying the door"
 _MOVE = {"version": 3, "reason": WHY}
+_MLFLOW = "//api/2.0/mlflow/registered-models"
 
 TRIED: dict[str, Callable[[Attempt], None]] = {
     # The native API
@@ -102,6 +103,13 @@ TRIED: dict[str, Callable[[Attempt], None]] = {
     ),
     "POST apply, breaking the glass": lambda t: t.ask(
         "POST", f"/changes/{t.change}/apply", {"reason": WHY, "break_glass": True}
+    ),
+    # MLflow's registry protocol
+    "MLflow POST alias": lambda t: t.ask(
+        "POST", f"{_MLFLOW}/alias", {"name": t.name, "alias": t.alias, "version": "3"}
+    ),
+    "MLflow DELETE alias": lambda t: t.ask(
+        "DELETE", f"{_MLFLOW}/alias", {"name": t.name, "alias": t.alias}
     ),
     # The client library
     "client.promote": lambda t: t.client(lambda c: c.promote(f"{t.name}:3", t.alias, reason=WHY)),
@@ -184,6 +192,13 @@ DOORS: dict[str, tuple[str, ...]] = {
         "POST apply of a change",
         "POST apply, breaking the glass",
     ),
+    "pointsman.wire.mlflow.models:set_alias": ("MLflow POST alias",),
+    "pointsman.wire.mlflow.models:delete_alias": ("MLflow DELETE alias",),
+    # These ask for more than to move an alias, or are about models, or publish without one:
+    # tests/wire/mlflow tries what they do where a policy governs the alias.
+    "pointsman.wire.mlflow.versions:delete": (),
+    "pointsman.wire.mlflow.versions:transition": (),
+    "pointsman.wire.mlflow.versions:create": (),
     # In a program's own process the caller is an admin, whom a policy binds like all others.
     "pointsman.compose:promote": ("embedded promote",),
     "pointsman.compose:_release": ("embedded release", "embedded delete_alias", "embedded split"),

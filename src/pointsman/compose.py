@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +64,7 @@ from pointsman.core.vocabulary import (
     micros,
 )
 from pointsman.embedded.evaluations import EvaluationWords
+from pointsman.embedded.files import EmbeddedDepot
 from pointsman.embedded.governance import GovernanceWords
 from pointsman.embedded.graph import GraphWords
 from pointsman.embedded.people import PeopleWords
@@ -72,6 +73,8 @@ from pointsman.embedded.record import RecordWords
 from pointsman.embedded.webhooks import WebhookWords
 from pointsman.errors import InvalidInput, NotFound
 from pointsman.sdk.answers import prompt_of, prompt_selector
+from pointsman.sdk.pulling import pull
+from pointsman.sdk.pushing import publish_model, with_flavour
 from pointsman.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -321,6 +324,55 @@ class Registry(
             idempotency_key,
             wanted,
         ).published
+
+    def publish_model(
+        self,
+        name: str,
+        files: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+        *,
+        flavour: str = "",
+        content: Mapping[str, Any] | None = None,
+        message: str = "",
+        tags: Mapping[str, str] | None = None,
+        aliases: Sequence[str] = (),
+        dependencies: Sequence[Dependency] = (),
+        reason: str = "",
+        if_changed: bool = False,
+        if_newest: int | None = None,
+        idempotency_key: str | None = None,
+        resend: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Published:
+        """Publish a version of a model from its files; see `Client.publish_model`."""
+        return publish_model(
+            EmbeddedDepot(self._app, self._caller),
+            self.publish,
+            name,
+            files,
+            with_flavour(content, flavour),
+            progress,
+            resend=resend,
+            message=message,
+            tags=tags,
+            aliases=aliases,
+            dependencies=dependencies,
+            reason=reason,
+            if_changed=if_changed,
+            if_newest=if_newest,
+            idempotency_key=idempotency_key,
+        )
+
+    def pull(
+        self,
+        selector: str,
+        to: str | os.PathLike[str],
+        *,
+        cache: str | os.PathLike[str] | bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Path:
+        """Fetch the files of a version of a model; see `Client.pull`."""
+        depot = EmbeddedDepot(self._app, self._caller)
+        return pull(depot, self.resolve, selector, to, cache, progress)
 
     def set_tag(self, selector: str, key: str, value: str) -> None:
         """Set a tag of an artifact (`name`) or a version (`name:7`)."""

@@ -17,6 +17,7 @@ from pointsman.app import checkpoints, keys
 from pointsman.app.application import DEFAULT_PROJECT, KEPT, Application
 from pointsman.app.applying import Applier
 from pointsman.app.deliveries import Courier
+from pointsman.app.evaluating import runs
 from pointsman.app.gate import Gate
 from pointsman.app.ports import Store
 from pointsman.app.tail import Tail
@@ -24,8 +25,11 @@ from pointsman.errors import InvalidInput, PointsmanError, Unavailable
 from pointsman.evals.worker import Terms as Terms  # what the command line says of workers
 from pointsman.evals.worker import Worker
 from pointsman.wire.hooks.sender import HttpSender
+from pointsman.wire.mlflow.api import MlflowApi
+from pointsman.wire.mlflow.errors import told as mlflow_error
 from pointsman.wire.native.api import NativeApi
 from pointsman.wire.native.hot import hot_protocol
+from pointsman.wire.native.protocol import tell as problem
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -51,6 +55,9 @@ class Service:
         self.tail = Tail(store)
         self.gate = Gate(self.app, self.tail)
         self.native = NativeApi(self.app, self.tail, self.gate)
+        self.mlflow = MlflowApi(
+            self.app, self.gate, self.native.runner, self.native.metrics.counting
+        )
         self.checkpoints = checkpoints.keeper(self.app)
         self.courier = Courier(self.app, self.tail, HttpSender())
         self.applier = Applier(self.app, self.tail)
@@ -66,7 +73,13 @@ class Service:
         """Answer one request."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
-        await self.native(scope, receive, send)
+        surface = self.mlflow if self.mlflow.answers(scope["path"]) else self.native
+        await surface(scope, receive, send)
+
+    def tell(self, url: bytes, error: InvalidInput) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for a request that can't be read, as its sender knows them."""
+        foreign = self.mlflow.answers(url.partition(b"?")[0].decode("latin-1"))
+        return mlflow_error(error) if foreign else problem(url, error)
 
     def bootstrap(self, secret: str | None) -> str | None:
         """Make the first admin key if there is none; its secret, or None."""
@@ -79,6 +92,7 @@ class Service:
             project = self.app.project(DEFAULT_PROJECT)
             before = self.app.clock() - KEPT
             self.store.write(project.id, lambda tx: tx.forget_before(before))
+            runs.forget_made(self.app)
         except PointsmanError as error:
             _log.warning("Housekeeping failed and will be tried again: %s", error)
         except Exception:
@@ -134,7 +148,7 @@ class Server:
         service = self._service
         config = uvicorn.Config(
             service,
-            http=hot_protocol(service.native.reads),
+            http=hot_protocol(service.native.reads, service.tell),
             ws="none",
             lifespan="off",
             interface="asgi3",

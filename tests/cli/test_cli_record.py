@@ -186,7 +186,10 @@ def test_a_restored_copy_is_held_unless_it_is_live(cli: Cli, tmp_path: Path) -> 
     backup, copy, live = (tmp_path / name for name in ("backup", "copy", "live"))
     cli("backup", "make", backup)
     ran = cli("backup", "restore", backup, "--data", copy)
-    assert "Held in default: 1 webhook disabled, 1 change disarmed." in ran.out
+    assert (
+        "Held in default: 1 webhook disabled, 1 change disarmed, 0 evaluations cancelled."
+        in ran.out
+    )
     assert "disabled" in cli("webhook", "list", "--data", copy).out
     assert cli.json("verify", "--data", copy)["last"] == last + 2
     told = cli.json("backup", "restore", backup, "--data", live, "--live")

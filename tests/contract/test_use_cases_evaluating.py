@@ -10,7 +10,8 @@ import pytest
 from contract.evaluating import SECOND, Lab, names
 from contract.governing import HOUR
 from contract.test_use_cases_changes import refusal
-from pointsman.app import archiving, changes, doctor, history, members, reviewing
+from pointsman.app import archiving, changes, doctor, history, members, releases, reviewing
+from pointsman.app.changes import Proposal, Wanted
 from pointsman.app.evaluating import asking, runs, standing
 from pointsman.app.evaluating.asking import Request
 from pointsman.app.evaluating.runs import Lost, State
@@ -19,7 +20,8 @@ from pointsman.core.access import Scope
 from pointsman.core.evaluation import CaseResult, Evaluation, Requirement, Side
 from pointsman.core.making import Making
 from pointsman.core.selectors import parse_selector
-from pointsman.errors import Conflict, NotFound, Refused
+from pointsman.core.vocabulary import Arm, Dependency, Target
+from pointsman.errors import Conflict, Gone, NotFound, Refused
 
 SUMMARISE = "summarise"
 
@@ -281,7 +283,7 @@ def test_broken_glass_passes_it_and_says_so(lab: Lab) -> None:
     from pointsman.app import glass
 
     (broken,) = lab.sees("ada", glass.list_broken_glass)
-    assert any("was not run" in one for one in broken.passed)
+    assert any("has not been evaluated" in one for one in broken.passed)
 
 
 def test_rolling_back_waits_for_nothing(lab: Lab) -> None:
@@ -497,8 +499,6 @@ def _moves(lab: Lab, number: int) -> tuple[Requirement, ...]:
 
 
 def _together(lab: Lab, wanted: dict[str, int]) -> int:
-    from pointsman.app.changes import Proposal, Wanted
-    from pointsman.core.vocabulary import Target
 
     moves = [
         Wanted("prompt", name, "production", Target(version=version))
@@ -592,3 +592,131 @@ def test_a_narrow_caller_is_told_and_asks_of_nothing_else(lab: Lab) -> None:
     assert lab.sees("ana", runs.listed).items == ()
     lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2")))
     assert lab.app.read(narrow, runs.listed).items == ()
+
+
+# What counts of several runs of the same
+
+
+def test_a_run_that_came_to_nothing_takes_no_result_away(lab: Lab) -> None:
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    change = lab.propose("eva", SUMMARISE, 2)
+    lab.start()
+    lab.settle()
+    lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2", fresh=True)))
+    assert lab.missing(change.number) == [], "what passed stands while it runs again"
+    lab.settle({SUMMARISE: "inconclusive"})
+    assert lab.missing(change.number) == []
+    lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2", fresh=True)))
+    lab.settle({SUMMARISE: "failed"})
+    assert lab.missing(change.number) == ["evaluation_not_passed"], "the last result counts"
+
+
+def test_what_failed_before_it_passed_is_told(lab: Lab) -> None:
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    (first,) = lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2")))
+    lab.settle({SUMMARISE: "failed"})
+    change = lab.propose("eva", SUMMARISE, 2)
+    lab.start()
+    lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2", again=True)))
+    lab.settle()
+    own = lab.sees("ana", lambda v: reviewing.show(v, change.number)).moves[0].evaluations[0]
+    assert (own.state, own.failed) == ("failed", (first.number,)), "an editor can't try again"
+    lab.does("ana", lambda w: asking.evaluate(w, wish("summarise:2", again=True)))
+    lab.settle()
+    own = lab.sees("ana", lambda v: reviewing.show(v, change.number)).moves[0].evaluations[0]
+    assert (own.state, own.failed) == ("passed", (first.number,)), "who may approve can"
+    lab.apply("rui", change.number)
+    entries = lab.sees("ada", lambda v: history.entries(v)).items
+    moved = next(one for one in entries if one.type == "alias.moved")
+    assert moved.data["evaluations"][0]["failed"] == [first.number]
+
+
+def test_the_result_for_what_is_live_comes_before_a_later_one_for_something_else(lab: Lab) -> None:
+    (live,) = lab.does("eva", lambda w: asking.evaluate(w, wish("reply:1")))
+    lab.settle()
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    lab.does("eva", lambda w: asking.evaluate(w, wish("summarise:2", affected=True)))
+    lab.settle({"reply": "failed"})
+    found = lab.sees("ana", lambda v: standing.standings(v, parse_selector("reply@production")))
+    assert [(one.evaluation, one.state, one.stale) for one in found] == [
+        (live.number, "passed", ())
+    ]
+
+
+# Ways round
+
+
+def test_each_version_of_a_split_is_evaluated_downstream(lab: Lab) -> None:
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    split = Target(split=(Arm(1, 1), Arm(2, 999)))
+    moves = [Wanted("prompt", SUMMARISE, "production", split)]
+    proposal = Proposal("canary", moves, "a little of it")
+    change = lab.does("eva", lambda w: changes.propose(w, proposal))
+    lab.start()
+    made_of = set()
+    while (taken := lab.take()) is not None:
+        parts = taken.orders.candidate.parts
+        made_of |= {(taken.orders.candidate.root, one) for one in parts if SUMMARISE in one}
+        broken = "prompt:summarise:2" in parts and "classify" in taken.orders.candidate.root
+        lab.end(taken, "failed" if broken else "passed")
+    assert ("prompt:classify:1", "prompt:summarise:2") in made_of
+    assert lab.missing(change.number) == ["evaluation_not_passed"]
+
+
+def test_going_back_along_with_a_move_forward_is_evaluated(lab: Lab) -> None:
+    lab.consuming("classify", SUMMARISE, "Better {{ given }}")
+    lab.points("prompt", "classify", 2, "production")
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    wishes = [
+        releases.Wish("prompt", SUMMARISE, "production", Target(version=2)),
+        releases.Wish("prompt", "classify", "production", Target(version=1)),
+    ]
+    codes = refusal(lambda: lab.does("rui", lambda w: releases.release(w, wishes, "because")))
+    assert set(codes) == {"evaluation_missing"}
+    lab.does("rui", lambda w: releases.release(w, wishes[1:], "back, by itself"))
+
+
+def test_what_no_variable_takes_is_not_seen(lab: Lab) -> None:
+    takes = Dependency("consumes", "summarise@production")
+    lab.publish("classify", "Given {{ given }}", dependencies=[takes])
+    lab.points("prompt", "classify", 2, "production")
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    change = lab.propose("eva", SUMMARISE, 2)
+    found = {one.name: one.suite for one in change.moves[0].evaluations}
+    assert found["classify"] == ""
+
+
+def test_a_suite_is_not_rolled_back_freely(lab: Lab) -> None:
+    lab.policy(evaluate="affected", approvals=1)
+    lab.suite("summarise-suite", SUMMARISE, trials=2)
+    wishes = [releases.Wish("suite", "summarise-suite", "production", Target(version=1))]
+    codes = refusal(lambda: lab.does("rui", lambda w: releases.release(w, wishes, "easier")))
+    assert "approvals_missing" in codes
+
+
+def test_suites_are_those_of_the_alias_that_is_affected(lab: Lab) -> None:
+    lab.publish("churn", {"uri": "s3://a"}, kind="model")
+    lab.points("model", "churn", 1, "champion")
+    uses = Dependency("uses", "model:churn@champion")
+    lab.publish("mail", "About {{ message }}", dependencies=[uses])
+    lab.points("prompt", "mail", 1, "production")
+    lab.suite("mail-suite", "mail", output={"by": "command", "argv": ["x"]})
+    lab.policy(name="champions", aliases="champion", evaluate="affected", without_suite="warn")
+    lab.publish("churn", {"uri": "s3://b"}, kind="model")
+    wishes = [releases.Wish("model", "churn", "champion", Target(version=2))]
+    codes = refusal(lambda: lab.does("rui", lambda w: releases.release(w, wishes, "because")))
+    assert "evaluation_missing" in codes
+
+
+def test_what_was_removed_is_not_shown_in_reports_any_more(lab: Lab) -> None:
+    (asked,) = lab.does("eva", lambda w: asking.evaluate(w, wish("reply:1")))
+    taken = lab.take()
+    assert taken is not None
+    case = CaseResult(0, {"message": "a secret"}, Side("out"))
+    lab.app.write(lab.worker, lambda w: runs.keep_cases(w, taken, [case]))
+    lab.end(taken)
+    lab.publish("rows", [{"input": {"message": "other"}}], kind="dataset")
+    lab.points("dataset", "rows", 2, "production")
+    lab.does("ada", lambda w: archiving.tombstone(w, "dataset", "rows", 1, "personal data"))
+    with pytest.raises(Gone):
+        lab.sees("ana", lambda v: runs.cases(v, asked.number))

@@ -10,7 +10,7 @@ import pytest
 
 from changes import in_threads
 from pointsman.app.application import Application, Caller, Once
-from pointsman.app.publishing import Publish, publish
+from pointsman.app.publishing import Publish, create, publish
 from pointsman.compose import Registry
 from pointsman.core.canonical import JSON, canonical_json, digest
 from pointsman.core.vocabulary import Dependency, Published, Target
@@ -21,6 +21,7 @@ from pointsman.errors import (
     InvalidName,
     NotFound,
     PointsmanError,
+    Refused,
     TemplateSyntaxError,
     TooLarge,
 )
@@ -433,3 +434,24 @@ def test_the_same_request_from_many_threads_takes_effect_once(registry: Registry
     assert len({answer.version.number for answer in answers}) == 1
     assert all(answer == answers[0] for answer in answers)
     assert registry.artifact("x").newest == 1
+
+
+def test_an_artifact_can_be_made_before_its_first_version(
+    app: Application, caller: Callable[..., Caller], registry: Registry
+) -> None:
+    def make(role: str, kind: str = "prompt", name: str = "early") -> None:
+        app.write(caller(role), lambda work: create(work, kind, name, {"team": "a"}))
+
+    refusal(Refused, "role_too_low", lambda: make("viewer"))
+    make("editor")
+    made = registry.artifact("early")
+    assert (made.newest, dict(made.tags)) == (0, {"team": "a"})
+    assert registry.versions("early").items == ()
+    refusal(NotFound, "version_not_found", lambda: registry.version("early"))
+    refusal(Conflict, "artifact_exists", lambda: make("editor"))
+    refusal(InvalidName, "look_alike", lambda: make("editor", name="EARLY"))
+    refusal(InvalidName, "unknown_kind", lambda: make("editor", kind="thing"))
+    published = registry.publish("early", HELLO)
+    assert published.version.number == 1
+    types = [entry.type for entry in registry.history("early").items[::-1]]
+    assert types == ["artifact.created", "tag.set", "version.published"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pointsman.core.canonical import canonical_json, digest
 from pointsman.core.content import parse_prompt, restore_prompt
-from pointsman.core.contents import PlainContent, parse_content
+from pointsman.core.contents import parse_content
+from pointsman.core.models import ModelContent
 from pointsman.core.tags import FORMATS
 from pointsman.errors import (
     InvalidContent,
@@ -357,7 +358,7 @@ class TestRefusals:
 class TestOtherKinds:
     def test_any_object(self) -> None:
         content = parse_content("model", {"b": [1], "a": {}})
-        assert content == PlainContent("model", {"b": [1], "a": {}})
+        assert content == ModelContent({"b": [1], "a": {}})
         assert content.canonical == '{"a":{},"b":[1]}'
         assert content.digest == digest(content.canonical)
         assert (content.shape, content.includes, content.uses) == (None, (), ())

@@ -350,6 +350,8 @@ def test_a_budget_that_is_used_up_half_way(bench: Bench) -> None:
     assert done.state == "inconclusive"
     assert "30" in done.summary
     assert len(bench.endpoint.requests) <= 30
+    assert done.report is not None
+    assert done.report.outputs_made == len(bench.endpoint.requests), "what is on the bill is told"
     more = bench.run("classify:1", again=True)
     assert more.state == "passed"
     assert len(bench.endpoint.requests) == 80, "what was paid for was not asked again"

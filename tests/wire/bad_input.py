@@ -87,7 +87,7 @@ JSON = [
     post("100 levels", body(nested(100).decode()), 413, "too_deep", None),
     post("100,000 levels", body("[" * 100_000 + "]" * 100_000), 413, "too_deep", None),
     post("100,000 open brackets", body("[" * 100_000), 413, "too_deep", None),
-    post("5 MB", body('"' + "x" * (5 << 20) + '"'), 413, "body_too_large"),
+    post("17 MB", body('"' + "x" * (17 << 20) + '"'), 413, "body_too_large"),
     post("an unknown field", publish("x", colour="red"), 400, "unknown_field", "colour"),
     post("a field of the wrong type", publish("x", tags=[]), 400, "invalid_field", "tags"),
     post("no content", {"name": NAME}, 400, "missing_field", "content"),

@@ -21,6 +21,7 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     # Reading
     "GET /resolve/{selector}": "viewer",
     "GET /watch": "viewer",
+    "GET /evaluations/{evaluation}/events": "viewer",
     "GET /artifacts": "viewer",
     f"GET {_A}": "viewer",
     f"GET {_A}/versions": "viewer",
@@ -52,6 +53,10 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     f"PUT {_V}/tags/{{key}}": "editor",
     f"DELETE {_V}/tags/{{key}}": "editor",
     f"PUT {_V}/tombstone": "admin",
+    # Files
+    "PUT /blobs/{sha256}": "editor",
+    "HEAD /blobs/{sha256}": "editor",
+    "GET /artifacts/model/{name}/versions/{number}/files/{path}": "viewer",
     # Moving
     f"POST {_A}/archive": "releaser",
     f"POST {_A}/restore": "releaser",
@@ -84,11 +89,11 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     "GET /evaluations": "viewer",
     "POST /evaluations": "editor",
     "GET /evaluations/plan": "viewer",
+    "GET /evaluations/standing": "viewer",
     "GET /evaluations/{evaluation}": "viewer",
     "GET /evaluations/{evaluation}/cases": "viewer",
     "POST /evaluations/{evaluation}/cancel": "editor",
     f"POST {_C}/evaluations": "editor",
-    "GET /evaluations/standing": "viewer",
     # People and keys
     "POST /sessions": "anyone",
     "POST /sessions/code": "anyone",

@@ -11,6 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from pointsman.core.access import ROLES
+from pointsman.wire.native.files import STREAMS
+from pointsman.wire.native.progress import PATH as PROGRESS
 from pointsman.wire.native.route import Route
 from pointsman.wire.native.routes import RESOLVE, ROUTES
 from serving import Api, Listener, ServerProcess
@@ -25,7 +27,7 @@ _VERBS = {
     "installation": "admin",
     "anyone": "read",
 }
-_STREAMS = ["GET /watch"]
+_STREAMS = ["GET /watch", f"GET {PROGRESS}", *(f"{one.method} {one.path}" for one in STREAMS)]
 """Operations that are no routes."""
 
 

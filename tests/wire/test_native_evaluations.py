@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -339,3 +341,22 @@ def test_what_the_last_results_say_of_what_is_live(client: Client) -> None:
     assert client.standing("summarise@production") == (one,)
     with pytest.raises(NotFound):
         client.standing("summarise@nowhere")
+
+
+def test_the_progress_is_told_as_it_happens_until_the_end(api: Api, client: Client) -> None:
+    (asked,) = client.evaluate("summarise:3", fresh=True)
+    request = Request(
+        f"{api.url}/api/v1/evaluations/{asked.number}/events",
+        headers={"Authorization": f"Bearer {api.own_key}"},
+    )
+    with urlopen(request, timeout=60) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = [one for one in answer.read().decode().split("\n\n") if one.startswith("event")]
+    kinds = [one.partition("\n")[0] for one in events]
+    assert kinds[-1] == "event: ended"
+    assert set(kinds[:-1]) <= {"event: progress"}
+    last = json.loads(events[-1].partition("data: ")[2])
+    assert (last["number"], last["state"]) == (asked.number, "passed")
+    assert "report" not in last
+    assert api.get("/evaluations/999999/events").status == 404
+    assert api.get("/evaluations/x/events").status == 400

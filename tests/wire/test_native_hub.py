@@ -23,8 +23,8 @@ from pointsman.app.tail import Tail
 from pointsman.compose import Registry, open_store
 from pointsman.core.journal import Line
 from pointsman.wire.native import watch
-from pointsman.wire.native.endpoint import Runner
 from pointsman.wire.native.watch import Hub
+from pointsman.wire.running import Runner
 
 
 class Node:

@@ -109,8 +109,12 @@ _ONE_BY_ONE = {
     ("/api/v1/webhooks", "post"),
     ("/api/v1/webhooks/{webhook}", "delete"),
 }
-_NEVER_TWICE = ("sessions", "invitations", "me", "people", "groups", "grants", "owners", "projects")
-"""About people: answers hold secrets, or doing it again changes nothing."""
+_NEVER_TWICE = (
+    *("sessions", "invitations", "me", "people", "groups", "grants", "owners", "projects"),
+    "providers",
+    "blobs",
+)
+"""About people and keys: answers hold secrets, or doing it again changes nothing. And files."""
 
 
 def _references(value: Any) -> Iterator[str]:

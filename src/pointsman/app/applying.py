@@ -61,7 +61,13 @@ class Applier:
         """Apply what is due now and end what has expired; how many changes were applied."""
         with self._app.store.read() as reader:
             projects = reader.projects()
-        return sum(self._look_at(project) for project in projects)
+        applied = 0
+        for project in projects:
+            try:
+                applied += self._look_at(project)
+            except PointsmanError as error:  # nothing that concerns the other projects
+                _log.warning("Changes of %s will be looked at again: %s", project.name, error)
+        return applied
 
     def _look_at(self, project: ProjectRow) -> int:
         watchman = Caller(_WATCHMAN, project)

@@ -96,7 +96,8 @@ def judge_move(
     )
     found = verdict(policy, case)
     waived = any(reason.code in FORGIVABLE for reason in found.reasons)
-    if waived and policy.rollback == "free" and _is_rollback(view, place, to):
+    free = policy.rollback == "free" and not _decides(view, artifact)
+    if waived and free and _is_rollback(view, place, to):
         case = replace(case, rollback=True)
         found = verdict(policy, case)
     passed: tuple[Reason, ...] = ()
@@ -121,6 +122,14 @@ def judge_move(
         case.authors,
         case.rollback,
     )
+
+
+def _decides(view: View, artifact: ArtifactRow) -> bool:
+    """Whether evaluations are decided by it: going back to an easier one is no way to safety."""
+    if artifact.kind in ("suite", "dataset"):
+        return True
+    users = {row.artifact_id for row in view.reader.dependents_of([artifact.id])}
+    return any(one.kind == "suite" for one in view.reader.artifacts_of(users))
 
 
 def evaluations_of(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pointsman.app import releases
 from pointsman.app.application import Work
+from pointsman.app.blobs import check_files
 from pointsman.app.describing import told_dependency, version_of
 from pointsman.app.evaluating.patterns import check_patterns
 from pointsman.app.including import check_shape_kept, dependency_rows, plain_dependency
@@ -16,6 +17,7 @@ from pointsman.app.readable import check_readable
 from pointsman.app.tagging import MAX_TAGS, set_tag_row
 from pointsman.core.canonical import JSON
 from pointsman.core.contents import parse_content
+from pointsman.core.models import ModelContent
 from pointsman.core.names import (
     check_alias,
     check_kind,
@@ -66,7 +68,7 @@ def publish(work: Work, wanted: Publish) -> Published:
     """Add a version to an artifact, which is made if there is none of that name.
 
     Raises `Refused`, `InvalidName`, `InvalidContent`, `NotFound` (a dependency) or `Conflict`
-    (archived, a look-alike name, or no longer the newest version).
+    (archived, a look-alike name, no longer the newest version, or files that are not there).
     """
     press = _Press(work)
     published = press.publish(wanted)
@@ -92,6 +94,28 @@ def publish_many(work: Work, wanted: Sequence[Publish]) -> tuple[Published, ...]
             raise
     press.finish()
     return tuple(done)
+
+
+def create(work: Work, kind: str, name: str, tags: Mapping[str, str]) -> ArtifactRow:
+    """Make an artifact that has no version yet, with these tags.
+
+    For protocols that name a thing first and give it versions later; whoever publishes has no
+    need of it. Raises `Refused`, `InvalidName`, `TooLarge`, or `Conflict` if it is there.
+    """
+    kind, name = check_kind(kind), check_name(name)
+    work.require("write", kind, name)
+    checked = _checked_tags(tags)
+    if work.tx.artifact(work.project.id, kind, name) is not None:
+        raise Conflict(
+            f"There is a {kind} {name!r} already.",
+            code="artifact_exists",
+            hint="Publish to it, or choose another name.",
+            field="name",
+        )
+    artifact = _new_artifact(work, kind, name)
+    for key, value in checked.items():
+        set_tag_row(work, artifact, 0, key, value)
+    return artifact
 
 
 class _Press:
@@ -130,6 +154,8 @@ class _Press:
         content = parse_content(kind, wanted.content)
         if isinstance(content, SuiteContent):
             check_patterns(content)
+        if isinstance(content, ModelContent):
+            check_files(work, content)
         message = check_message(wanted.message)
         tags = _checked_tags(wanted.tags)
         artifact = self._artifacts.get((kind, name)) or work.tx.artifact(

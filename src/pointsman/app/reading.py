@@ -50,7 +50,7 @@ def resolve(
     row, alias = find_version(view, artifact, selector, at, key or "")
     body = view.reader.content(artifact.id, row.number)
     if body is None:
-        raise _gone(view, artifact, row)
+        raise gone(view, artifact, row)
     content = json.loads(body)
     content_digest = row.digest
     included: tuple[Included, ...] = ()
@@ -130,7 +130,7 @@ def compare(view: View, before: Selector, after: Selector) -> diff.ContentDiff:
         row, _ = find_version(view, artifact, selector, None)
         body = view.reader.content(artifact.id, row.number)
         if body is None:
-            raise _gone(view, artifact, row)
+            raise gone(view, artifact, row)
         contents.append(json.loads(body))
     if before.kind != after.kind:
         raise InvalidInput(
@@ -141,7 +141,8 @@ def compare(view: View, before: Selector, after: Selector) -> diff.ContentDiff:
     return diff.diff_contents(*contents)
 
 
-def _gone(view: View, artifact: ArtifactRow, row: VersionRow) -> Gone:
+def gone(view: View, artifact: ArtifactRow, row: VersionRow) -> Gone:
+    """The error for a version whose content was removed, with who did it and why."""
     stone = view.reader.tombstone(artifact.id, row.number)
     by = f" by {stone.by_name}: {stone.reason}" if stone else ""
     return Gone(

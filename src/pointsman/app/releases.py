@@ -433,6 +433,7 @@ def _evidence(circumstances: _Circumstances) -> dict[str, object]:
                 "state": one.state,
                 "evaluation": one.evaluation,
                 "seal": one.seal,
+                "failed": list(one.failed),
             }
             for one in judged.evaluations
         ]

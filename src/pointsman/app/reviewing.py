@@ -370,6 +370,7 @@ def _told_evaluation(view: View, fact: Mapping[str, Any]) -> Requirement:
         seal=fact["seal"],
         state=fact["state"],
         evaluation=fact["evaluation"],
+        failed=tuple(fact["failed"]),
     )
 
 

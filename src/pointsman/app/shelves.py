@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from pointsman.core.canonical import quoted
-from pointsman.errors import InvalidInput, Unavailable
+from pointsman.core.object_stores import first_line, no_store, scheme_of
+from pointsman.errors import Unavailable
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 FOLDER = "POINTSMAN_CHECKPOINT_DIR"
 STORE = "POINTSMAN_CHECKPOINT_STORE"
 MAX_REMEMBERED = 10_000
-_SCHEMES = ("s3", "gs", "az", "file")
 
 
 class Folder:
@@ -64,7 +63,7 @@ class Bucket:
         self._url = url
         self._there: set[str] = set()
         self._store: ObjectStore | None = None
-        if _scheme_of(url) != "file":
+        if scheme_of(url, STORE) != "file":
             self._store = _opened(url)
 
     def has(self, name: str) -> bool:
@@ -104,7 +103,7 @@ class Bucket:
             yield self._store
         except (BaseError, OSError) as error:
             raise Unavailable(
-                f"Checkpoints can't be put to {self._url}: {_first_line(error)}.",
+                f"Checkpoints can't be put to {self._url}: {first_line(error)}.",
                 code="checkpoint_store_unavailable",
                 hint="Check that it can be reached, and that its credentials may read and write.",
             ) from error
@@ -116,21 +115,6 @@ def bucket(environ: Mapping[str, str] = os.environ) -> Bucket | None:
     return Bucket(url) if url else None
 
 
-def _scheme_of(url: str) -> str:
-    """The scheme of an object store's URL. Raises `InvalidInput` if it is none."""
-    try:
-        parts = urlsplit(url)
-        place = parts.path if parts.scheme == "file" else parts.netloc
-        plain = not (parts.query or parts.fragment or "@" in parts.netloc)
-    except ValueError:
-        raise _no_store(url, "it can't be read") from None
-    if parts.scheme not in _SCHEMES:
-        raise _no_store(url, f"it begins with none of {', '.join(f'{one}://' for one in _SCHEMES)}")
-    if not place or not plain or (parts.scheme == "file" and parts.netloc):
-        raise _no_store(url, "it names a place and a folder there, and nothing else")
-    return parts.scheme
-
-
 def _opened(url: str) -> ObjectStore:
     from obstore.exceptions import BaseError
     from obstore.store import from_url
@@ -139,7 +123,7 @@ def _opened(url: str) -> ObjectStore:
         # Whoever puts something there tries again by itself, and has other things to do till then.
         return from_url(url, retry_config={"max_retries": 0})
     except (BaseError, ValueError) as error:
-        raise _no_store(url, _first_line(error)) from error
+        raise no_store(url, STORE, first_line(error)) from error
 
 
 def _local(url: str) -> ObjectStore:
@@ -148,20 +132,3 @@ def _local(url: str) -> ObjectStore:
     folder = Path(unquote(urlsplit(url).path))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return LocalStore(folder)
-
-
-def _no_store(url: str, why: str) -> InvalidInput:
-    shown = url if "@" not in url else f"{url.partition('://')[0]}://…"  # there may be a secret
-    return InvalidInput(
-        f"{STORE} is {quoted(shown)}, not the URL of an object store: {why}.",
-        code="invalid_setting",
-        hint="Write it like s3://bucket/folder, gs://bucket/folder, az://container/folder or "
-        "file:///folder; keys and endpoints go into the variables of the store's own tools.",
-        field=STORE,
-    )
-
-
-def _first_line(error: Exception) -> str:
-    """What a library says went wrong, without its notes for those who mend it."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__

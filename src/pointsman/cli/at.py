@@ -132,6 +132,8 @@ def _told_evaluation(fact: Mapping[str, Any]) -> str:
         return f"{fact.get('version')}: no suite is for it"
     number = fact.get("evaluation")
     told = f", evaluation {number}" if number is not None else ""
+    if fact.get("failed"):
+        told += f" ({', '.join(map(str, fact['failed']))} failed on the same)"
     return f"{fact.get('version')}: {fact.get('state') or 'not run'} by {suite}{told}"
 
 

@@ -92,6 +92,9 @@ def _export_journal(registry: Registry, out: Output, output: str, after: int) ->
             out.line(f"{output} holds {count} entries.")
 
 
+_NO_VERSION = "it has no version yet"
+
+
 def _entries(registry: Registry, after: int) -> Iterator[Entry]:
     """The journal, each entry checked to follow the one before."""
     last: Entry | None = None
@@ -122,6 +125,7 @@ def _export_folder(
 
     files: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
+    with_files: set[str] = set()
     for artifact in _artifacts(registry, kind):
         place = place_of(artifact.kind, artifact.name)
         selector, why_not = _wanted(artifact, alias)
@@ -135,6 +139,7 @@ def _export_folder(
         ending, text = _written(version)
         path = _path(folder, version.name, ending)
         _write(path, text)
+        with_files |= _with_files(version)
         files.append(
             {
                 "file": path.relative_to(folder).as_posix(),
@@ -147,6 +152,7 @@ def _export_folder(
     told = {"format": "pointsman export", "version": 1, "alias": alias, "files": files}
     manifest = {**told, "skipped": skipped}
     _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    _note_files(out, with_files)
     if out.as_json:
         out.data({"folder": str(folder), **manifest})
         return
@@ -163,9 +169,13 @@ def _export_history(registry: Registry, out: Output, folder: Path, kind: str | N
     aliases: list[dict[str, Any]] = []
     tags: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
+    with_files: set[str] = set()
     for artifact in _artifacts(registry, kind):
         place = place_of(artifact.kind, artifact.name)
         named = {"kind": artifact.kind, "name": artifact.name}
+        if not artifact.newest:
+            skipped.append({"name": place, "why": _NO_VERSION})
+            continue
         tags += [{**named, "key": key, "value": value} for key, value in artifact.tags.items()]
         aliases += [
             {**named, "alias": one.name, "target": to_plain(one.target), "reason": one.reason}
@@ -180,6 +190,7 @@ def _export_history(registry: Registry, out: Output, folder: Path, kind: str | N
             ending, text = _written(version)
             path = _path(folder, f"{version.name}/{number}", ending)
             _write(path, text)
+            with_files |= _with_files(version)
             files.append(
                 {
                     "file": path.relative_to(folder).as_posix(),
@@ -202,12 +213,32 @@ def _export_history(registry: Registry, out: Output, folder: Path, kind: str | N
         "files": files, "aliases": aliases, "tags": tags, "skipped": skipped,
     }  # fmt: skip
     _write(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    _note_files(out, with_files)
     if out.as_json:
         out.data({"folder": str(folder), **manifest})
         return
     for one in skipped:
         out.note(f"Note: {one['name']} is left out: {one['why']}.")
     out.line(f"{len(files)} versions and {len(aliases)} aliases are in {folder}.")
+
+
+def _with_files(version: Version) -> set[str]:
+    """The model's name, if this version of it has files."""
+    from pointsman.core.models import restore_files
+
+    is_model = version.kind == "model" and version.content is not None
+    return {version.name} if is_model and restore_files(version.content or {}) else set()
+
+
+def _note_files(out: Output, names: set[str]) -> None:
+    """Say whose files are not in the folder: only their lists are."""
+    if names:
+        told = ", ".join(f"model:{name}" for name in sorted(names)[:5])
+        more = "…" if len(names) > 5 else ""
+        out.note(
+            f"Note: of {told}{more} the lists of files are here, not the files. They have to be in "
+            "a registry before it takes these versions: pull them here, push them there."
+        )
 
 
 def _artifacts(registry: Registry, kind: str | None) -> Iterator[Artifact]:
@@ -223,6 +254,8 @@ def _artifacts(registry: Registry, kind: str | None) -> Iterator[Artifact]:
 def _wanted(artifact: Artifact, alias: str | None) -> tuple[str, str]:
     """The selector of the version to write; or none, and why if that is worth telling."""
     place = place_of(artifact.kind, artifact.name)
+    if not artifact.newest:
+        return "", _NO_VERSION
     if alias is None:
         return place, ""
     target = next((one.target for one in artifact.aliases if one.name == alias), None)

@@ -21,14 +21,14 @@ from pointsman.errors import PointsmanError
 _SECTIONS = {
     "Serve": ("serve", "webhook", "provider"),
     "Let in": ("login", "key", "user", "group", "project"),
-    "Write": ("publish", "tag", "archive", "restore", "tombstone"),
-    "Read": ("list", "show", "versions", "diff", "graph"),
+    "Write": ("publish", "push", "tag", "archive", "restore", "tombstone"),
+    "Read": ("list", "show", "versions", "diff", "graph", "pull"),
     "Move": ("promote", "rollback", "alias", "release"),
     "Evaluate": ("eval", "worker"),
     "Govern": ("policy", "change", "approve", "check", "glass"),
     "Look back": ("history", "at", "changed", "watch"),
     "Take along": ("export", "import", "bundle", "doctor"),
-    "Keep the record": ("journal", "verify", "checkpoint", "backup"),
+    "Keep the record": ("journal", "verify", "checkpoint", "backup", "blobs"),
 }
 _MODULES = {
     "approve": "change",

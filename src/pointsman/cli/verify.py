@@ -176,7 +176,7 @@ def _restored(backup: str, file: str | None) -> Iterator[Registry]:
     if file is not None and not _is_of_installation(Path(file)):
         project = _header(Path(file)).project
     with TemporaryDirectory(prefix="pointsman-verify-") as folder:
-        restore_backup(backup, folder, "", live=True)  # as it was: nobody serves it
+        restore_backup(backup, folder, "", live=True, blobs=False)  # as it was: nobody serves it
         with Embedded.open(folder, project=project, via="cli") as registry:
             yield registry
 

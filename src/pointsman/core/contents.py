@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
-from pointsman.core.canonical import JSON, canonical_json, check_json, digest
+from pointsman.core.canonical import JSON
 from pointsman.core.content import parse_prompt
 from pointsman.core.datasets import parse_dataset
+from pointsman.core.models import parse_model
 from pointsman.core.selectors import Selector
 from pointsman.core.suites import parse_suite
-from pointsman.core.variables import plain
-from pointsman.errors import InvalidContent
 
 
 class Content(Protocol):
@@ -42,58 +39,14 @@ def parse_content(kind: str, value: JSON) -> Content:
     """The content of a version of this kind.
 
     Raises:
-        InvalidContent: see `parse_prompt`, `parse_suite` and `parse_dataset`; a model takes any
-            JSON object.
+        InvalidContent: see `parse_prompt`, `parse_model`, `parse_suite` and `parse_dataset`.
     """
-    if kind in _PARSERS:
-        return _PARSERS[kind](value)
-    if not isinstance(value, dict):
-        raise InvalidContent(
-            f"The content of a {kind} must be an object.", code="wrong_type", hint="Write {…}."
-        )
-    check_json(value)
-    return PlainContent(kind, value)
-
-
-@dataclass(frozen=True)
-class PlainContent:
-    """The content of a model: a JSON object, as it is."""
-
-    kind: str
-    value: dict[str, JSON]
-
-    def to_json(self) -> dict[str, JSON]:
-        """A copy of the object."""
-        return cast("dict[str, JSON]", plain(self.value))
-
-    @cached_property
-    def canonical(self) -> str:
-        """The canonical text."""
-        return canonical_json(self.value)
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the canonical text."""
-        return digest(self.canonical)
-
-    @property
-    def shape(self) -> None:
-        """Only prompts have one."""
-        return None
-
-    @property
-    def includes(self) -> tuple[Selector, ...]:
-        """Only prompts compose."""
-        return ()
-
-    @property
-    def uses(self) -> tuple[Selector, ...]:
-        """A model stands for itself."""
-        return ()
+    return _PARSERS[kind](value)
 
 
 _PARSERS: Final[Mapping[str, Callable[[JSON], Content]]] = {
     "prompt": parse_prompt,
+    "model": parse_model,
     "suite": parse_suite,
     "dataset": parse_dataset,
 }

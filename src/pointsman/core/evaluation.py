@@ -179,7 +179,8 @@ class Requirement:
     """One evaluation that a policy asks for before an alias moves, and how it stands.
 
     `suite` is empty where an artifact has none that could tell. `state` is None where it was
-    never asked for. `distance` is 0 for what moves, and counts the steps downstream.
+    never asked for. `distance` is 0 for what moves, and counts the steps downstream. `failed`
+    are the evaluations of exactly this that failed, whatever counts now.
     """
 
     kind: str
@@ -193,6 +194,7 @@ class Requirement:
     summary: str = ""
     distance: int = 0
     blocking: bool = True
+    failed: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:

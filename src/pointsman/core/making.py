@@ -9,7 +9,7 @@ result is evidence for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -49,10 +49,12 @@ class Making:
     def within(self, maker: Maker) -> Making:
         """Only what takes part in an output that is made this way.
 
-        A prompt by itself is made of what it includes, a chain of what it consumes as well,
-        as far up as the suite says; a command or a service is told of everything.
+        A prompt by itself is made of what it includes, a chain of what its variables consume as
+        well, as far up as the suite says; a command or a service is told of everything. Of a
+        split that is not moving, its first version takes part.
         """
-        deepest = MAX_DEPTH if maker.by in _EVERYTHING else maker.depth
+        everything = maker.by in _EVERYTHING
+        deepest = MAX_DEPTH if everything else maker.depth
         kept: dict[str, Part] = {}
         waiting = deque([(self.root, 0)])
         while waiting:
@@ -60,9 +62,8 @@ class Making:
             if label in kept or label not in self.parts:
                 continue
             part = self.parts[label]
-            if depth >= deepest:
-                needs = tuple(one for one in part.needs if one.relation != "consumes")
-                part = replace(part, needs=needs)
+            if not everything:
+                part = replace(part, needs=_used(part.needs, consuming=depth < deepest))
             kept[label] = part
             for need in part.needs:
                 waiting.append((need.part, depth + (need.relation == "consumes")))
@@ -102,6 +103,17 @@ class Making:
                     if need.relation == "consumes"
                 ]
         return ()
+
+
+def _used(needs: Sequence[Need], *, consuming: bool) -> tuple[Need, ...]:
+    """What rendering takes: one part for each include, and for each variable that consumes."""
+    used: dict[tuple[str, str], Need] = {}
+    for need in needs:
+        if need.relation == "includes":
+            used.setdefault(("", need.selector), need)
+        elif need.relation == "consumes" and need.variable and consuming:
+            used.setdefault((need.variable, ""), need)
+    return tuple(used.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -373,12 +373,13 @@ def _evaluations(case: Case) -> list[Reason]:
                 hint = f"Look at it: pointsman eval show {one.evaluation}"
             found.append(Reason("evaluation_not_passed", told, hint))
         else:
-            how = {
-                None: "was not run on exactly what would be live",
-                "cancelled": "was cancelled",
-            }.get(one.state, f"is {one.state}")
-            told = f"The evaluation of {what} with {one.suite} {how}."
-            hint = "Propose a change: it runs what is missing."
+            told = f"The evaluation of {what} with {one.suite} is {one.state}."
+            hint = "Wait until it ends; a worker runs it."
+            if one.state is None:
+                told = f"{what} has not been evaluated with {one.suite} as it would be live."
+                hint = "Propose a change, which has it run, or ask for it: pointsman eval run."
+            elif one.state == "cancelled":
+                hint = "Ask for it again: pointsman eval run, or eval change for a change."
             found.append(Reason("evaluation_missing", told, hint))
     return found
 

@@ -468,11 +468,13 @@ def _criterion(value: JSON, scorers: set[str], field: str, faults: Faults) -> Cr
     if of not in _FIGURES_OF or (of != "mean" and test not in ("at_least", "at_most")):
         faults.add("wrong_figure", f"{field}/of", f"must be one of {', '.join(_FIGURES_OF)}")
         of = "mean"
-    lowest = 0.0 if test == "not_worse_by" else -math.inf
+    is_score = metric not in FIGURES and of != "total"
+    lowest = 0.0 if test == "not_worse_by" or is_score else -math.inf
+    highest = 1.0 if is_score else math.inf
     return Criterion(
         metric=str(metric),
         test=test,
-        bound=_number(value[test], f"{field}/{test}", lowest, math.inf, faults),
+        bound=_number(value[test], f"{field}/{test}", lowest, highest, faults),
         of=cast("Of", of),
         confidence=_number(
             value.get("confidence", 0.95), f"{field}/confidence", 0.5, 0.999, faults

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pointsman.app import checkpoints, history, record
 from pointsman.app.application import View
+from pointsman.app.collecting import named_files
 from pointsman.app.holding import Held, hold
 from pointsman.core.checkpoints import Checkpoint, parse_note, parse_verifier_key
 from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
@@ -18,8 +19,10 @@ from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Page, micros
 from pointsman.embedded.asking import Asking
 from pointsman.errors import IntegrityError, InvalidInput
-from pointsman.storage import backup
+from pointsman.storage import backup, backup_blobs
 from pointsman.storage.backup import Manifest
+from pointsman.storage.backup_blobs import Copied
+from pointsman.storage.blobs import Folder, open_blobs
 from pointsman.storage.records import Records
 
 T = TypeVar("T")
@@ -31,6 +34,8 @@ class Restored:
 
     manifest: Manifest
     held: tuple[Held, ...]
+    files: Copied | None = None
+    """The files of models; None if they were left out."""
 
 
 class RecordWords(Asking):
@@ -92,25 +97,66 @@ def read_checkpoint(text: str, key: str | None) -> Checkpoint:
     return note.checkpoint
 
 
-def make_backup(data: str, database: str, target: str) -> Manifest:
-    """Back the registry in a folder or a database up; see `storage.backup.make`."""
-    return backup.make(_place(data, database), Path(target))
+def make_backup(data: str, database: str, target: str, *, blobs: bool = True) -> Manifest:
+    """Back the registry in a folder or a database up; see `storage.backup.make`.
+
+    With `blobs`, the files of models are copied as well; `files_in` says what became of them.
+    """
+
+    def beside(records: Records) -> Callable[[Path], None]:
+        wanted = _wanted(records)
+
+        def write(part: Path) -> None:
+            if wanted:
+                copied = backup_blobs.copy(
+                    open_blobs(data or None), Folder(part / backup_blobs.FOLDER), wanted
+                )
+            else:
+                copied = Copied(0, 0, ())
+            backup_blobs.write_list(part, copied)
+
+        return write
+
+    return backup.make(_place(data, database), Path(target), beside if blobs else None)
 
 
-def restore_backup(source: str, data: str, database: str, *, live: bool = False) -> Restored:
+def files_in(source: str) -> Copied | None:
+    """The files of models that are in a backup; None if they were left out."""
+    return backup_blobs.read_list(Path(source))
+
+
+def restore_backup(
+    source: str, data: str, database: str, *, live: bool = False, blobs: bool = True
+) -> Restored:
     """Restore a backup to an empty place; see `storage.backup.restore`.
 
     Unless it is to go on `live`, its webhooks are disabled and its changes disarmed, so that
-    a copy does not do what its original does.
+    a copy does not do what its original does. With `blobs`, the files of models are put where
+    this registry keeps them, before there is a registry.
     """
     held: list[Held] = []
+    copied: list[Copied] = []
 
     def settle(records: Records) -> None:
-        held.extend(hold(records, time.time_ns() // 1000))
+        if not live:
+            held.extend(hold(records, time.time_ns() // 1000))
+        if wanted := _wanted(records) if blobs else []:
+            there = files_in(source) is not None
+            kept = Folder(Path(source) / backup_blobs.FOLDER) if there else None
+            copied.append(backup_blobs.copy(kept, open_blobs(data or None), wanted))
 
     place = _place(data, database)
-    manifest = backup.restore(Path(source), place, None if live else settle)
-    return Restored(manifest, tuple(held))
+    manifest = backup.restore(Path(source), place, None if live and not blobs else settle)
+    return Restored(manifest, tuple(held), copied[0] if copied else None)
+
+
+def _wanted(records: Records) -> list[backup_blobs.Wanted]:
+    """The files that versions name."""
+    return [
+        (project.uid, one.entry)
+        for project in records.projects()
+        for one in named_files(records, project)
+    ]
 
 
 def _place(data: str, database: str) -> backup.Place:
@@ -127,9 +173,11 @@ def _place(data: str, database: str) -> backup.Place:
 
 
 __all__ = [
+    "Copied",
     "Manifest",
     "RecordWords",
     "Restored",
+    "files_in",
     "make_backup",
     "read_checkpoint",
     "restore_backup",

@@ -15,16 +15,16 @@ class Output:
     """What was made of one row.
 
     `text` is what a scorer reads; where the maker gave JSON, it is the text of that, and
-    `value` the JSON itself. `cost` is None where no price is known. Half surrogates, which no
+    `value` the JSON itself. Figures are None where nobody told them. Half surrogates, which no
     database takes, are replaced.
     """
 
     text: str
     value: Any = None
     tool_calls: tuple[Any, ...] = ()
-    tokens: int = 0
+    tokens: int | None = None
     cost: float | None = None
-    seconds: float = 0.0
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("text", "value", "tool_calls"):

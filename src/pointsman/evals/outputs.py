@@ -46,6 +46,17 @@ class Made:
     via: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Bill:
+    """What was made anew, from memory, and what it cost, in the currency of the prices."""
+
+    made: int = 0
+    reused: int = 0
+    cost: float = 0.0
+    stood_in: int = 0
+    """Answers that a fallback gave."""
+
+
 class Unmade(Exception):
     """There is no output; the message says why. The evaluation goes on."""
 
@@ -59,8 +70,8 @@ class Calls:
         self._providers = providers
         self._under_way: dict[str, asyncio.Task[tuple[Output, bool]]] = {}
 
-    async def ask(self, call: Call, trial: int) -> Made:
-        """The answer to a call, from memory if it was asked before.
+    async def ask(self, call: Call, trial: int, bill: Bill) -> Made:
+        """The answer to a call, from memory if it was asked before; it goes on the bill.
 
         Raises `ModelFailure` and `BudgetExceeded`.
         """
@@ -68,12 +79,14 @@ class Calls:
         task = self._under_way.get(key)
         mine = task is None
         if task is None:
-            task = asyncio.create_task(self._make(key, call))
+            task = asyncio.create_task(self._make(key, call, bill))
             self._under_way[key] = task
             task.add_done_callback(partial(self._answered, key))
         # Who shares a question must not lose it because the first to ask goes away.
-        output, reused = await asyncio.shield(task)
-        return Made(output, key, reused=reused or not mine)
+        output, kept = await asyncio.shield(task)
+        reused = kept or not mine
+        bill.reused += reused
+        return Made(output, key, reused=reused)
 
     async def close(self) -> None:
         """End what is under way and nobody waits for any more."""
@@ -87,15 +100,18 @@ class Calls:
         if not task.cancelled():
             task.exception()  # whoever asked has been told, or has gone away
 
-    async def _make(self, key: str, call: Call) -> tuple[Output, bool]:
+    async def _make(self, key: str, call: Call, bill: Bill) -> tuple[Output, bool]:
         kept = await self._memory.recall(key)
         if kept is not None:
             return from_plain(Output, json.loads(kept)), True
         answer = await self._models.ask(call)
+        bill.made += 1  # it is to be paid, whatever becomes of it
+        bill.cost += answer.cost or 0.0
+        bill.stood_in += answer.stood_in
         output = Output(
             text=answer.text,
             tool_calls=answer.tool_calls,
-            tokens=answer.tokens_in + answer.tokens_out,
+            tokens=(answer.tokens_in + answer.tokens_out) or None,
             cost=answer.cost,
             seconds=answer.seconds,
         )
@@ -123,13 +139,12 @@ class Asked:
     def __init__(self, calls: Calls, models: Models) -> None:
         self.calls = calls
         self._models = models
-        self.reused = 0
+        self.bill = Bill()
 
     async def ask(self, call: Call) -> Output:
         """The answer to a call. Raises `ModelFailure` and `BudgetExceeded`."""
-        made = await self.calls.ask(call, 0)
+        made = await self.calls.ask(call, 0, self.bill)
         assert made.output is not None, "what can't be made is raised"
-        self.reused += made.reused
         return made.output
 
     async def embed(self, provider: str, model: str, texts: Sequence[str]) -> list[list[float]]:
@@ -144,10 +159,8 @@ class Prompted:
         self._calls = calls
         self._maker = maker
         self._inputs = inputs
-        self.made = 0
-        """Outputs that were made anew: those that others are made from count as well."""
-        self.reused = 0
-        self.cost = 0.0
+        self.bill = Bill()
+        """Those that others are made from are on it as well."""
 
     async def make(self, side: Side, row: Row, trial: int) -> Made:
         """The output of a side's version for a row.
@@ -155,50 +168,62 @@ class Prompted:
         Raises `BudgetExceeded`, and `ModelFailure` where the model gives none.
         """
         try:
-            return await self._of(side, side.making.root, row, trial, self._maker.depth)
+            return await _Chain(self, side, row, trial).of(side.making.root, self._maker.depth)
         except Unmade as error:
             return Made(None, error=str(error))
 
-    async def _of(self, side: Side, label: str, row: Row, trial: int, depth: int) -> Made:
+    async def answer(
+        self, prompt: Prompt, label: str, values: Mapping[str, Any], trial: int
+    ) -> Made:
+        """What the model says to a prompt with these values."""
+        return await self._calls.ask(_rendered(prompt, label, values), trial, self.bill)
+
+    def given(self, prompt: Prompt, row: Row) -> dict[str, Any]:
+        """Those of the row's inputs that the prompt takes."""
+        wanted = [one.name for one in prompt.variables]
+        wanted += [one.name for one in prompt.placeholders]
+        places = {name: self._inputs.get(name, name) for name in wanted}
+        return {name: row.input[place] for name, place in places.items() if place in row.input}
+
+
+class _Chain:
+    """The outputs for one row that lead to that of a version, each of them made once."""
+
+    def __init__(self, prompted: Prompted, side: Side, row: Row, trial: int) -> None:
+        self._prompted = prompted
+        self._side = side
+        self._row = row
+        self._trial = trial
+        self._under_way: dict[tuple[str, int], asyncio.Task[Made]] = {}
+
+    async def of(self, label: str, depth: int) -> Made:
+        """The output of a version, with so many levels of what it consumes run first."""
+        side = self._side
         if label in side.unfit:
             raise Unmade(f"{label} can't be put together: {side.unfit[label]}")
         prompt = side.prompts.get(label)
         if prompt is None:
             kind = split_label(label)[0]
             raise Unmade(f"{label} is a {kind}, which can't be run here: use output by command.")
-        values = self._given(prompt, row)
+        values = self._prompted.given(prompt, self._row)
         needs = side.needs(label) if depth else ()
-        made = await asyncio.gather(
-            *(self._consumed(side, need, row, trial, depth) for need in needs)
-        )
+        made = await asyncio.gather(*(self._consumed(need, depth) for need in needs))
         via: dict[str, str] = {}
         for need, one in zip(needs, made, strict=True):
             assert one.output is not None, "what can't be made is raised"
             values[need.variable] = _value(prompt, need.variable, one.output.text)
             via |= {**one.via, need.part: one.output.text}
-        answer = await self._calls.ask(_rendered(prompt, label, values), trial)
-        self._count(answer)
+        answer = await self._prompted.answer(prompt, label, values, self._trial)
         reused = answer.reused and all(one.reused for one in made)
         return Made(answer.output, answer.key, reused=reused, via=via)
 
-    def _count(self, answer: Made) -> None:
-        if answer.reused:
-            self.reused += 1
-        else:
-            self.made += 1
-            self.cost += (answer.output.cost if answer.output else None) or 0.0
-
-    async def _consumed(self, side: Side, need: Need, row: Row, trial: int, depth: int) -> Made:
+    async def _consumed(self, need: Need, depth: int) -> Made:
         if not need.part:
             raise Unmade(f"{need.selector}, which {need.variable} takes, means nothing.")
-        return await self._of(side, need.part, row, trial, depth - 1)
-
-    def _given(self, prompt: Prompt, row: Row) -> dict[str, Any]:
-        """Those of the row's inputs that the prompt takes."""
-        wanted = [one.name for one in prompt.variables]
-        wanted += [one.name for one in prompt.placeholders]
-        places = {name: self._inputs.get(name, name) for name in wanted}
-        return {name: row.input[place] for name, place in places.items() if place in row.input}
+        key = need.part, depth - 1
+        if key not in self._under_way:
+            self._under_way[key] = asyncio.ensure_future(self.of(*key))
+        return await self._under_way[key]
 
 
 def _rendered(prompt: Prompt, label: str, values: Mapping[str, Any]) -> Call:

@@ -39,13 +39,9 @@ class Side:
     unfit: Mapping[str, str]
 
     def needs(self, label: str) -> tuple[Need, ...]:
-        """What a version takes the output of, one for each variable: of a split, the first."""
-        found: dict[str, Need] = {}
+        """What a version takes the output of, one for each variable."""
         part = self.making.parts.get(label)
-        for need in part.needs if part else ():
-            if need.relation == "consumes" and need.variable:
-                found.setdefault(need.variable, need)
-        return tuple(found.values())
+        return tuple(need for need in (part.needs if part else ()) if need.relation == "consumes")
 
 
 def prepare(view: View, orders: Orders) -> Prepared:
@@ -93,7 +89,7 @@ def _composed(view: View, making: Making, label: str) -> Prompt:
     for part in making.parts.values():
         for need in part.needs:
             if need.relation == "includes":
-                meant.setdefault(need.selector, need.part)  # of a split, the first
+                meant[need.selector] = need.part
 
     def fetch(selector: Selector) -> Included[str]:
         child = meant.get(str(selector), "")

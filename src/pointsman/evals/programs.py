@@ -2,9 +2,10 @@
 
 It reads a line of JSON for each row (``{"row": 0, "input": {…}, "tags": {…}, "id": …}``) and
 answers with ``{"row": 0, "output": …}``, where ``tokens``, ``cost`` and ``seconds`` may be
-said as well. Its environment tells what to run: ``POINTSMAN_VERSION`` (a label such as
-``model:churn:7``), ``POINTSMAN_TRIAL``, and in ``POINTSMAN_MAKING`` the path of a JSON file
-with the digest and the content of every version that takes part.
+said as well; a figure that is not said is missing. Its environment tells what to run:
+``POINTSMAN_VERSION`` (a label such as ``model:churn:7``), ``POINTSMAN_TRIAL``, and in
+``POINTSMAN_MAKING`` the path of a JSON file with the digest and the content of every version
+that takes part.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def read_output(answer: Mapping[str, Any]) -> Output:
         text=value if is_text else json.dumps(value, ensure_ascii=False, sort_keys=True),
         value=None if is_text else value,
         tokens=_number(answer, "tokens", int),
-        cost=_number(answer, "cost", float) if answer.get("cost") is not None else None,
+        cost=_number(answer, "cost", float),
         seconds=_number(answer, "seconds", float),
     )
 
@@ -77,7 +78,9 @@ def _made(answer: Mapping[str, Any]) -> Made:
 
 
 def _number(answer: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = answer.get(name, 0)
+    value = answer.get(name)
+    if value is None:
+        return None  # nobody told, and nobody guesses
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         raise CommandFailure(
             "bad_output", f"An answer's {name} is not a number from 0 on.", hint="Leave it out."

@@ -119,7 +119,8 @@ class Run:
                 raise
             except (BudgetExceeded, GaveUp, PointsmanError) as error:
                 stopped = str(error)
-        return self._reported(stopped)
+        # On a thread: many rows take seconds, in which signs of life must be given.
+        return await asyncio.to_thread(self._reported, stopped)
 
     def _unfit(self) -> str:
         """Why this can't be evaluated at all; empty if it can."""
@@ -135,8 +136,8 @@ class Run:
         by_command = [one for one in self._suite.scorers if one.by == "command"]
         if (self._suite.maker.by == "command" or by_command) and not self._means.commands_allowed:
             return (
-                "The suite runs a command, and this worker runs none: start one with "
-                "--allow-commands."
+                "The suite runs a command, and that is not allowed here: whoever runs the "
+                "evaluation has to say --allow-commands."
             )
         return ""
 
@@ -287,8 +288,11 @@ class Run:
     def _reported(self, stopped: str) -> Report:
         """The report of what there is; if it was stopped, of a part, and inconclusive."""
         suite, tally = self._suite, self._tally
+        made, asked = self._prompted.bill, self._means.asked.bill
         self._measured.sort(key=lambda one: one.row)
         problems = tally.told()
+        if made.stood_in:
+            problems = (*problems, f"{made.stood_in} answers are those of a fallback model.")
         held = () if stopped else hold(suite, self._measured, self._seed)
         outcome, summary = outcome_of(held)
         if stopped:
@@ -301,11 +305,11 @@ class Run:
             held=held,
             metrics=metrics_of(suite, self._measured),
             problems=problems,
-            outputs_made=tally.outputs_made + self._prompted.made,
-            outputs_reused=self._prompted.reused,
-            scores_made=tally.scores_made - self._means.asked.reused,
-            scores_reused=self._means.asked.reused,
-            cost=tally.cost + self._prompted.cost,
+            outputs_made=tally.outputs_made + made.made,
+            outputs_reused=made.reused,
+            scores_made=tally.scores_made - asked.reused,
+            scores_reused=asked.reused,
+            cost=tally.cost + made.cost + asked.cost,
         )
 
     @property
@@ -350,7 +354,7 @@ def _summed(
     figures: dict[str, float | None] = {
         "cost": _mean(costs),
         "latency": _mean([None if one is None else one.seconds for one in outputs]),
-        "tokens": _mean([None if one is None else float(one.tokens) for one in outputs]),
+        "tokens": _mean([None if one is None else one.tokens for one in outputs]),
     }
     assert figures.keys() == set(FIGURES)
     side = Side(
@@ -358,8 +362,8 @@ def _summed(
         scores=scores,
         notes=notes,
         error=next((one.error for one in made if one.error), ""),
-        seconds=sum(one.seconds for one in there),
-        tokens=sum(one.tokens for one in there),
+        seconds=sum(one.seconds or 0.0 for one in there),
+        tokens=sum(one.tokens or 0 for one in there),
         cost=None if None in costs else sum(one for one in costs if one is not None),
         reused=all(one.reused for one in made),
         via={label: clip(text, MAX_VIA) for label, text in made[0].via.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
@@ -53,9 +54,11 @@ class Services:
             "trial": trial,
         }
         loop, body = asyncio.get_running_loop(), json.dumps(asked).encode()
+        began = time.perf_counter()
         try:
             answer = await loop.run_in_executor(self._threads, self._ask, body)
-            output = read_output(answer)
+            took = time.perf_counter() - began
+            output = read_output({"seconds": took, **answer})
         except CommandFailure as failure:
             return Made(None, error=failure.message)
         return Made(output, digest(output.text))

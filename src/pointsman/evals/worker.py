@@ -105,6 +105,8 @@ class Worker:
                 await self._take_up(running)
             except PointsmanError as error:
                 _log.warning("Evaluations can't be taken up now and will be later: %s", error)
+            except Exception:
+                _log.exception("Taking up evaluations failed and will be tried again")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stirred.wait(), self._terms.look_every)
         for task in running:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pointsman.core.prompt import Prompt
+from pointsman.core.vocabulary import Dependency, Published
 from pointsman.sdk import snapshot as snapshots
 from pointsman.sdk.calls import Steps, drive
 from pointsman.sdk.client import TIMEOUT, send, settings_of
@@ -86,6 +88,62 @@ class AsyncClient:
         """Write what these selectors mean now into a file; see `Client.write_bundle`."""
         answers = await _wait(self._reader.answers(selectors))
         await asyncio.to_thread(snapshots.write_answers, path, answers)
+
+    async def publish_model(
+        self,
+        name: str,
+        files: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+        *,
+        flavour: str = "",
+        content: Mapping[str, Any] | None = None,
+        message: str = "",
+        tags: Mapping[str, str] | None = None,
+        aliases: Sequence[str] = (),
+        dependencies: Sequence[Dependency] = (),
+        reason: str = "",
+        if_changed: bool = False,
+        if_newest: int | None = None,
+        idempotency_key: str | None = None,
+        resend: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Published:
+        """Publish a version of a model from its files; see `Client.publish_model`."""
+        from pointsman.sdk.depot import HttpDepot  # late: not every application has models
+        from pointsman.sdk.pushing import publish_model, with_flavour
+
+        return await self._off_loop(
+            publish_model,
+            HttpDepot(self._reader),
+            self._now(Tasks.publish),
+            name,
+            files,
+            with_flavour(content, flavour),
+            progress,
+            resend=resend,
+            message=message,
+            tags=tags,
+            aliases=aliases,
+            dependencies=dependencies,
+            reason=reason,
+            if_changed=if_changed,
+            if_newest=if_newest,
+            idempotency_key=idempotency_key,
+        )
+
+    async def pull(
+        self,
+        selector: str,
+        to: str | os.PathLike[str],
+        *,
+        cache: str | os.PathLike[str] | bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Path:
+        """Fetch the files of a version of a model; see `Client.pull`."""
+        from pointsman.sdk.depot import HttpDepot
+        from pointsman.sdk.pulling import pull
+
+        depot, resolve = HttpDepot(self._reader), self._now(Tasks.resolve)
+        return await self._off_loop(pull, depot, resolve, selector, to, cache, progress)
 
     async def close(self) -> None:
         """Stop following and let go of connections. What is held can still be read."""
@@ -166,6 +224,7 @@ class AsyncClient:
     review_glass = asynchronous(Tasks.review_glass)
     evaluate = asynchronous(Tasks.evaluate)
     plan_evaluation = asynchronous(Tasks.plan_evaluation)
+    standing = asynchronous(Tasks.standing)
     evaluate_change = asynchronous(Tasks.evaluate_change)
     evaluations = asynchronous(Tasks.evaluations)
     evaluation = asynchronous(Tasks.evaluation)
@@ -219,12 +278,21 @@ class AsyncClient:
     set_provider = asynchronous(Tasks.set_provider)
     delete_provider = asynchronous(Tasks.delete_provider)
 
+    def _now(self, task: Callable[..., Steps[T]]) -> Callable[..., T]:
+        """A task as a function that carries it out on the thread that calls it."""
+        return lambda *args, **more: drive(
+            task(self, *args, **more), lambda request: send(self._reader, request)
+        )
+
+    async def _off_loop(self, work: Callable[..., T], *args: Any, **more: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: work(*args, **more))
+
     async def _run(self, steps: Steps[T]) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._threads, lambda: drive(steps, lambda request: send(self._reader, request))
         )
-    standing = asynchronous(Tasks.standing)
 
 
 async def _wait(waits: Waits[T]) -> T:

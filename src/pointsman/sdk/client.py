@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pointsman.core.prompt import Prompt
+from pointsman.core.vocabulary import Dependency, Published
 from pointsman.errors import InvalidInput
 from pointsman.sdk import snapshot as snapshots
 from pointsman.sdk.answers import prompt_selector
@@ -126,6 +127,75 @@ class Client:
         """
         snapshots.write_answers(path, _wait(self._reader.answers(selectors)))
 
+    def publish_model(
+        self,
+        name: str,
+        files: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+        *,
+        flavour: str = "",
+        content: Mapping[str, Any] | None = None,
+        message: str = "",
+        tags: Mapping[str, str] | None = None,
+        aliases: Sequence[str] = (),
+        dependencies: Sequence[Dependency] = (),
+        reason: str = "",
+        if_changed: bool = False,
+        if_newest: int | None = None,
+        idempotency_key: str | None = None,
+        resend: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Published:
+        """Publish a version of a model from its files: a folder, a file, or paths to files.
+
+        What the registry has already is not sent again, unless `resend` says so: that mends a
+        file that is damaged there. `content` has further fields of the
+        content: signature, input_example, run, source, metrics, parameters, config and your own.
+        `progress` is called with the bytes done and the bytes in all, on some thread. Nothing
+        opens or loads the files. Raises what `publish` does, and `InvalidInput` for what is
+        no file, or changes while it is read.
+        """
+        from pointsman.sdk.depot import HttpDepot  # late: not every application has models
+        from pointsman.sdk.pushing import publish_model, with_flavour
+
+        return publish_model(
+            HttpDepot(self._reader),
+            self.publish,
+            name,
+            files,
+            with_flavour(content, flavour),
+            progress,
+            resend=resend,
+            message=message,
+            tags=tags,
+            aliases=aliases,
+            dependencies=dependencies,
+            reason=reason,
+            if_changed=if_changed,
+            if_newest=if_newest,
+            idempotency_key=idempotency_key,
+        )
+
+    def pull(
+        self,
+        selector: str,
+        to: str | os.PathLike[str],
+        *,
+        cache: str | os.PathLike[str] | bool = True,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Path:
+        """Fetch the files of the version of a model that a selector means, and return the folder.
+
+        ``client.pull("model:churn@champion", "model")``. Each file is verified; one that is in
+        the folder or the `cache` already (True: in the user's cache directory, False: none) is
+        not fetched, and what breaks off goes on where it ended. Files in the folder may be
+        links into the cache: don't write to them. What else is in the folder stays. Raises
+        `NotFound`, `Gone`, `IntegrityError`, and `InvalidInput` if the version has no files.
+        """
+        from pointsman.sdk.depot import HttpDepot
+        from pointsman.sdk.pulling import pull
+
+        return pull(HttpDepot(self._reader), self.resolve, selector, to, cache, progress)
+
     def close(self) -> None:
         """Stop following and let go of connections. What is held can still be read."""
         self._finish.detach()
@@ -204,6 +274,7 @@ class Client:
     review_glass = sync(Tasks.review_glass)
     evaluate = sync(Tasks.evaluate)
     plan_evaluation = sync(Tasks.plan_evaluation)
+    standing = sync(Tasks.standing)
     evaluate_change = sync(Tasks.evaluate_change)
     evaluations = sync(Tasks.evaluations)
     evaluation = sync(Tasks.evaluation)
@@ -274,7 +345,6 @@ def settings_of(
     url: str | None,
     key: str | None,
     project: str | None,
-    standing = sync(Tasks.standing)
     timeout: float,
     refresh: float,
     snapshot_file: str | os.PathLike[str] | bool,

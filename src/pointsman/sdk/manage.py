@@ -35,6 +35,7 @@ from pointsman.core.vocabulary import (
     Target,
     Version,
 )
+from pointsman.errors import NotFound
 from pointsman.sdk.answers import read_resolution, resolve_path
 from pointsman.sdk.asking import get, listed, nothing, send
 from pointsman.sdk.calls import Steps, Subjects
@@ -455,7 +456,12 @@ def _target(wanted: Selector) -> Steps[Target]:
         return Target(version=wanted.version)
     if wanted.alias is None:
         reply = yield from get(artifact_path(wanted.kind, wanted.name))
-        return Target(version=from_plain(Artifact, reply.body).newest)
+        newest = from_plain(Artifact, reply.body).newest
+        if not newest:
+            raise NotFound(
+                f"{wanted.name} has no version yet.", code="version_not_found", field="selector"
+            )
+        return Target(version=newest)
     reply = yield from get(artifact_path(wanted.kind, wanted.name, "aliases", wanted.alias))
     return from_plain(Alias, reply.body).target
 

@@ -166,6 +166,12 @@ def default_path(scope: str) -> Path | None:
 
     None if the user has none: a directory shared with others would not do.
     """
+    folder = cache_folder()
+    return None if folder is None else folder / f"{digest(scope)[:24]}.json"
+
+
+def cache_folder() -> Path | None:
+    """Our folder in the user's cache directory; None if the user has none."""
     environ = os.environ
     if sys.platform == "win32":
         base = environ.get("LOCALAPPDATA", "")
@@ -175,7 +181,7 @@ def default_path(scope: str) -> Path | None:
         base = environ.get("XDG_CACHE_HOME", "") or str(Path("~/.cache").expanduser())
     if not Path(base).is_absolute():
         return None
-    return Path(base) / "pointsman" / f"{digest(scope)[:24]}.json"
+    return Path(base) / "pointsman"
 
 
 def _document(answers: Mapping[str, Answer]) -> bytes:

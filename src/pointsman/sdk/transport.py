@@ -16,7 +16,7 @@ import time
 import urllib.request
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -33,6 +33,7 @@ MAX_BODY = 16 << 20
 """Bytes of an answer that are read at most; composed prompts have 2 MB."""
 MAX_REFUSAL = 1 << 16
 _CHUNK = 1 << 16
+_PIECE = 1 << 18
 _POOL = 8
 _BROKEN = "unreachable"
 _TROUBLE = (HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -175,6 +176,73 @@ class Transport:
             response.close()
             raise
 
+    def upload(self, path: str, file: BinaryIO, size: int, timeout: float) -> Reply:
+        """Send a file of `size` bytes to a path, piece by piece. Raises `Unavailable`.
+
+        Each wait for the other side to take or to say something takes `timeout` at most.
+        """
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        request = Request("PUT", path, headers=headers)
+        response = None
+        try:
+            response = self._open(request, file, timeout, Line())
+            return _read_reply(response, time.monotonic() + timeout, MAX_REFUSAL)
+        except _TROUBLE as error:
+            raise self._trouble(error, response) from error
+        except Unavailable:
+            if response is not None:
+                response.close()
+            raise
+
+    def has(self, path: str, timeout: float) -> Reply:
+        """Ask by HEAD whether there is something at a path; the reply has no body."""
+        response = None
+        try:
+            response = self._open(Request("HEAD", path), None, timeout, Line())
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            response.release_conn()
+            return Reply(response.status, headers, None)
+        except _TROUBLE as error:
+            raise self._trouble(error, response) from error
+
+    def download(
+        self, path: str, headers: Mapping[str, str], timeout: float
+    ) -> Iterator[bytes] | Reply:
+        """The bytes at a path, as they come; or the reply, if it is another than 200 or 206.
+
+        Raises `Unavailable`, also where fewer bytes come than were announced.
+        """
+        response = None
+        try:
+            response = self._open(Request("GET", path, headers=headers), None, timeout, Line())
+            if response.status not in (200, 206):
+                return _read_reply(response, time.monotonic() + timeout, MAX_REFUSAL)
+            length = int(response.headers.get("content-length", "-1"))
+            if length < 0:
+                raise _unexpected("The answer doesn't say where it ends.")
+            return self._pieces(response, length)
+        except _TROUBLE as error:
+            raise self._trouble(error, response) from error
+        except Unavailable:
+            if response is not None:
+                response.close()
+            raise
+
+    def _pieces(self, response: urllib3.BaseHTTPResponse, length: int) -> Iterator[bytes]:
+        left = length
+        try:
+            while left and (piece := response.read(min(left, _PIECE))):
+                left -= len(piece)
+                yield piece
+            if left:
+                raise http.client.IncompleteRead(b"", left)
+            response.release_conn()
+        except _TROUBLE as error:
+            raise self._trouble(error, response) from error
+        finally:
+            if left:
+                response.close()
+
     def close(self) -> None:
         """Let go of all connections that no request is using."""
         self._pools.clear()
@@ -197,24 +265,29 @@ class Transport:
             response = self._open(request, body, timeout, line)
             return _read_reply(response, deadline, MAX_BODY)
         except _TROUBLE as error:
-            if response is not None:
-                response.close()
-            raise Unavailable(
-                f"{self.url} doesn't answer: {_cause(error)}.",
-                code="timeout" if _is_timeout(error) else _BROKEN,
-                hint="Check that the registry is running and can be reached from here.",
-            ) from error
+            raise self._trouble(error, response) from error
         except Unavailable:
             if response is not None:
                 response.close()
             raise
 
+    def _trouble(
+        self, error: BaseException, response: urllib3.BaseHTTPResponse | None
+    ) -> Unavailable:
+        if response is not None:
+            response.close()
+        return Unavailable(
+            f"{self.url} doesn't answer: {_cause(error)}.",
+            code="timeout" if _is_timeout(error) else _BROKEN,
+            hint="Check that the registry is running and can be reached from here.",
+        )
+
     def _open(
-        self, request: Request, body: bytes | None, timeout: float, line: Line
+        self, request: Request, body: bytes | BinaryIO | None, timeout: float, line: Line
     ) -> urllib3.BaseHTTPResponse:
         headers = {**self._headers, **request.headers}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         target = f"{self.url}/api/v1{request.path}"
         if request.query:
             target += "?" + urlencode(request.query, quote_via=quote)

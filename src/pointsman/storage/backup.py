@@ -108,6 +108,8 @@ class Place(Protocol):
 class Snapshot(Protocol):
     """Reads all rows as of one moment."""
 
+    @property
+    def records(self) -> Records: ...
     def run(self, sql: str) -> list[Row]: ...
     def columns(self, table: str) -> tuple[str, ...]:
         """The table's columns; none if there is no such table."""
@@ -126,9 +128,13 @@ class Filling(Protocol):
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None: ...
 
 
-def make(place: Place, target: Path) -> Manifest:
+def make(
+    place: Place, target: Path, beside: Callable[[Records], Callable[[Path], None]] | None = None
+) -> Manifest:
     """Write a backup of all that is there now into the folder `target`, which must be new.
 
+    `beside` looks at the moment that the backup is of, and gives what puts further files into
+    the folder, once that moment is no longer held on to.
     Raises `Conflict` if there is something already, `NotFound` if there is no registry, and
     `Unavailable` if it can't be read or written.
     """
@@ -144,6 +150,9 @@ def make(place: Place, target: Path) -> Manifest:
         try:
             with place.snapshot() as snapshot:
                 manifest = _write(snapshot, place.dialect, part)
+                write_more = None if beside is None else beside(snapshot.records)
+            if write_more is not None:
+                write_more(part)
             _write_file(part / MANIFEST, _manifest_text(manifest).encode())
             _sync_folder(part)
             part.rename(target.absolute())

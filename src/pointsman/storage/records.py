@@ -27,7 +27,7 @@ from pointsman.core.journal import Head, Line, genesis
 from pointsman.core.search import Query, TagIs
 from pointsman.core.vocabulary import Arm, Target
 from pointsman.storage import search
-from pointsman.storage.checkpoints import CheckpointRecords
+from pointsman.storage.blobs import BlobRecords
 from pointsman.storage.evaluation import EvaluationRecords
 from pointsman.storage.governance import GovernanceRecords
 from pointsman.storage.graph import GraphRecords
@@ -45,7 +45,7 @@ class Records(
     PeopleRecords,
     GovernanceRecords,
     WebhookRecords,
-    CheckpointRecords,
+    BlobRecords,
     EvaluationRecords,
     GraphRecords,
     ProviderRecords,

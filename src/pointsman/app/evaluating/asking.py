@@ -73,7 +73,7 @@ def evaluate(work: Work, request: Request) -> tuple[Evaluation, ...]:
         if one.orders is not None:
             check_readable(work, one.orders)
     if all(one.orders is None for one in wanted):
-        raise _no_suite(wanted)
+        raise _no_suite(wanted, request)
     asked = Asked(request.alias, fresh=request.fresh)
     caps = request.budget_calls, request.budget_money
     return tuple(
@@ -114,16 +114,19 @@ def start_missing(work: Work) -> int:
     more is superseded: an alias that takes part has moved, or the change is another.
     """
     missing, useless = _to_do(work)
-    for orders, asked in missing:
-        ask_for(work, orders, asked)
     for row in useless:
         supersede(work, row)
-    return len(missing)
+    room = MAX_OPEN - len(work.tx.open_evaluations(work.project.id, MAX_OPEN))
+    for orders, asked in missing[:room]:  # the others when some of these have ended
+        ask_for(work, orders, asked)
+    return len(missing[:room])
 
 
 def is_missing(view: View) -> bool:
     """Whether `start_missing` would have something to do."""
-    return any(_to_do(view))
+    missing, useless = _to_do(view)
+    full = len(view.reader.open_evaluations(view.project.id, MAX_OPEN)) == MAX_OPEN
+    return bool(useless or (missing and not full))
 
 
 def _to_do(view: View) -> tuple[list[tuple[Orders, Asked]], list[EvaluationRow]]:
@@ -230,9 +233,12 @@ def _capped(one: Wanted, caps: tuple[int | None, float | None]) -> Orders:
     return replace(one.orders, budget_calls=calls, budget_money=money)
 
 
-def _no_suite(wanted: Sequence[Wanted]) -> Conflict:
+def _no_suite(wanted: Sequence[Wanted], request: Request) -> Conflict:
     first = wanted[0].requirement
-    because = first.summary or "no suite that has this alias is for it"
+    nothing = f"no suite that has the alias {request.alias!r} is for it"
+    if request.suites:
+        nothing = f"{', '.join(request.suites)} is not for it"
+    because = first.summary or nothing
     return Conflict(
         f"{first.label} can't be evaluated: {because}.".replace("..", "."),
         code="nothing_to_evaluate",

@@ -9,18 +9,19 @@ has moved, the seal is another, and nothing is found under it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pointsman.app import graph
+from pointsman.app import graph, people
 from pointsman.app.application import View
 from pointsman.app.evaluating.runs import told
 from pointsman.app.including import find_version
 from pointsman.app.places import Moves, Place
 from pointsman.app.ports import ArtifactRow
-from pointsman.core.evaluation import Requirement
-from pointsman.core.graph import World
+from pointsman.core.access import may
+from pointsman.core.evaluation import Evaluation, Requirement
+from pointsman.core.graph import NodeKey, World
 from pointsman.core.making import Making, Need, Orders, Part, label_of
 from pointsman.core.releases import target_from_plain
 from pointsman.core.selectors import Selector, parse_selector
@@ -30,6 +31,8 @@ from pointsman.errors import Gone, NotFound, PointsmanError
 
 EVALUATED = ("prompt", "model")
 """Kinds that are evaluated; suites and datasets are what they are evaluated with."""
+CONCLUSIVE = ("passed", "failed")
+Overrides = frozenset[tuple[NodeKey, Target | None]]
 _STEP = 50
 _JUDGE = Maker("prompt")
 
@@ -102,17 +105,19 @@ def wanted_for(view: View, place: Place, moves: Moves, scope: Scope) -> list[Wan
     """What is to be evaluated for the move of one alias, made together with others.
 
     Where the alias is deleted, nothing would be live there, and what depends on it still is.
+    Where it is to be a split, what depends on it is evaluated with each of its versions.
     """
-    if place.artifact.kind not in EVALUATED:
-        return []
-    overrides = {(one.artifact.id, one.alias): to for one, to in moves}
-    after = Makings(view, World(place.alias, overrides))
-    before = Makings(view, World(place.alias))
-    suites = list(suites_in(view, scope.suites, place.alias))
-    found: list[Wanted] = []
+    worlds = _Worlds(view, moves)
+    suites: dict[str, list[Suite | Unusable]] = {}
+    found: dict[tuple[str, str, str], Wanted] = {}
     for subject in _subjects(view, place, moves, scope):
-        found += _wanted(view, subject, suites, (after, before), scope)
-    return found
+        if subject.alias not in suites:
+            suites[subject.alias] = list(suites_in(view, scope.suites, subject.alias))
+        for pair in worlds.of(subject):
+            for one in _wanted(view, subject, suites[subject.alias], pair, scope):
+                known = one.requirement
+                found.setdefault((known.label, known.suite, known.seal), one)
+    return list(found.values())
 
 
 def orders_for(
@@ -172,7 +177,13 @@ def suites_in(view: View, selectors: Sequence[str], alias: str) -> Iterator[Suit
 
 
 def requirement_of(view: View, subject: Subject, suite: str, seal: str) -> Requirement:
-    """How the evaluation of exactly this stands: the last one that was not superseded counts."""
+    """How the evaluation of exactly this stands.
+
+    The last one that passed or failed counts; but once it failed, another run that passes
+    takes that away only if somebody asked for it who may approve. One that came to nothing
+    (its budget used up, its provider down, cancelled) takes no result away. Without any, it is
+    the last one that was not superseded.
+    """
     requirement = Requirement(
         kind=subject.artifact.kind,
         name=subject.artifact.name,
@@ -183,35 +194,107 @@ def requirement_of(view: View, subject: Subject, suite: str, seal: str) -> Requi
         alias=subject.alias,
         distance=subject.distance,
     )
-    for row in view.reader.evaluations_sealed(view.project.id, seal):
-        evaluation = told(view, row)
-        if evaluation.state != "superseded":
-            return replace(
-                requirement,
-                state=evaluation.state,
-                evaluation=evaluation.number,
-                summary=evaluation.summary,
-            )
-    return requirement
+    failed: list[int] = []
+    counting: Evaluation | None = None
+    for row in reversed(view.reader.evaluations_sealed(view.project.id, seal)):
+        one = told(view, row)
+        if one.state == "failed":
+            failed.append(one.number)
+        if one.state != "superseded" and _displaces(view, one, row.subject, counting):
+            counting = one
+    if counting is None:
+        return requirement
+    return replace(
+        requirement,
+        state=counting.state,
+        evaluation=counting.number,
+        summary=counting.summary,
+        failed=tuple(failed),
+    )
+
+
+def _displaces(view: View, one: Evaluation, subject: str, counting: Evaluation | None) -> bool:
+    """Whether an evaluation takes the place of the one that counted before it."""
+    if counting is None or counting.state not in CONCLUSIVE:
+        return True
+    if one.state == "failed" or counting.state == "passed":
+        return one.state in CONCLUSIVE
+    return one.state == "passed" and _may_try_again(view, one, subject)
+
+
+def _may_try_again(view: View, one: Evaluation, subject: str) -> bool:
+    """Whether who asked for an evaluation may have it count after one that failed."""
+    if subject.startswith("local:"):
+        return True  # whoever has the registry's own files
+    asker = people.actor_of(view.reader, view.project.id, subject, "evaluation")
+    return asker is not None and may(asker, "approve", one.kind, one.name).allowed
+
+
+class _Worlds:
+    """The worlds as the moves would leave them, beside those that are, by alias.
+
+    An output is made in a world in which each alias means one version, so a split that is to
+    be makes several: one for each of its versions, all others being the heaviest.
+    """
+
+    def __init__(self, view: View, moves: Moves) -> None:
+        self._view = view
+        self._moves = {(one.artifact.id, one.alias): to for one, to in moves}
+        self._makings: dict[tuple[str, Overrides], Makings] = {}
+
+    def of(self, subject: Subject) -> Iterator[tuple[Makings, Makings]]:
+        """The pairs of worlds (after, before) in which a subject is to be evaluated."""
+        own = subject.artifact.id, subject.alias
+        base = {key: _pinned(to) for key, to in self._moves.items()}
+        if own in base:
+            base[own] = Target(version=subject.version)
+        before = self._in(subject.alias, {})
+        yield self._in(subject.alias, base), before
+        for key, to in self._moves.items():
+            for version in to.versions if to and key != own else ():
+                other = Target(version=version)
+                if other != base[key]:
+                    yield self._in(subject.alias, {**base, key: other}), before
+
+    def _in(self, alias: str, overrides: Mapping[NodeKey, Target | None]) -> Makings:
+        key = alias, frozenset(overrides.items())
+        if key not in self._makings:
+            self._makings[key] = Makings(self._view, World(alias, overrides))
+        return self._makings[key]
+
+
+def _pinned(target: Target | None) -> Target | None:
+    number = _main(target)
+    return None if number is None else Target(version=number)
 
 
 def _subjects(view: View, place: Place, moves: Moves, scope: Scope) -> Iterator[Subject]:
-    """What moves, and what is affected by it: each version that would be live."""
-    to = next(target for one, target in moves if one == place)
-    before = place.target or _last_live(view, place)
-    for version in to.versions if to else ():
-        yield Subject(place.artifact, place.alias, version, _main(before), 0)
+    """What moves, and what is affected by it: each version that would be live.
+
+    What moves along and lies downstream is among the latter: its own policy may ask less.
+    """
+    targets = {(one.artifact.id, one.alias): (one, to) for one, to in moves}
+    to = targets[place.artifact.id, place.alias][1]
+    if place.artifact.kind in EVALUATED:
+        for version in to.versions if to else ():
+            yield Subject(place.artifact, place.alias, version, _live(view, place), 0)
     if not scope.downstream:
         return
-    concerned = graph.affected_by(view, moves)
-    together = {(one.artifact.id, one.alias) for one, _ in moves}
-    for node in concerned.affected:
-        if node.kind not in EVALUATED or node.key in together:
-            continue  # what moves along is judged by itself
+    for node in graph.affected_by(view, moves).affected:
+        own = (place.artifact.id, place.alias) == node.key
+        if node.kind not in EVALUATED or own:
+            continue
         artifact = view.reader.artifact_by_id(node.artifact_id)
         assert artifact is not None, "nodes are artifacts"
+        along = targets.get(node.key)
         for version in node.versions:
-            yield Subject(artifact, node.alias, version, version, max(node.level, 1))
+            against = version if along is None else _live(view, along[0])
+            yield Subject(artifact, node.alias, version, against, max(node.level, 1))
+
+
+def _live(view: View, place: Place) -> int | None:
+    """The version that is live at a place, or was so last."""
+    return _main(place.target or _last_live(view, place))
 
 
 def _wanted(
@@ -248,8 +331,11 @@ def _wanted(
 
 def _is_untouched(subject: Subject, worlds: tuple[Makings, Makings]) -> bool:
     """Whether the moves change nothing of what an output downstream is made of."""
-    after, before = (world.of(subject.artifact.id, subject.version) for world in worlds)
-    return after == before
+    if subject.against is None:
+        return False
+    after, before = worlds
+    live = before.of(subject.artifact.id, subject.against)
+    return after.of(subject.artifact.id, subject.version) == live
 
 
 def _nothing(view: View, subject: Subject, suite: Unusable) -> Wanted:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from pointsman.app.application import View, Work
+from pointsman.app.application import Application, View, Work
 from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.ports import Transaction
 from pointsman.app.ports.evaluation import CaseRow, EvaluationEndRow, EvaluationRow, WorkRow
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.access import Actor
@@ -27,8 +29,10 @@ from pointsman.core.evaluation import (
 from pointsman.core.making import Orders, label_of, split_label
 from pointsman.core.plain import from_plain, to_plain
 from pointsman.core.vocabulary import Page, moment
-from pointsman.errors import Conflict, NotFound, PointsmanError, Refused
+from pointsman.errors import Conflict, Gone, NotFound, PointsmanError, Refused
 
+KEPT = 90 * 24 * 3600 * 1_000_000
+"""Microseconds for which outputs are kept to be used again."""
 MAX_ATTEMPTS = 20
 """Workers that take one and the same evaluation up. Then it may be what they die of."""
 MAX_OPEN = 1_000
@@ -72,8 +76,9 @@ def ask_for(work: Work, orders: Orders, asked: Asked) -> Evaluation:
     """
     seal = orders.seal
     for row in work.tx.evaluations_sealed(work.project.id, seal):
-        if work.tx.evaluation_end(work.project.id, row.number) is None:
-            return told(work, row)
+        ended = work.tx.evaluation_end(work.project.id, row.number) is not None
+        if not ended and (row.fresh or not asked.fresh) and orders_of(row) == orders:
+            return told(work, row)  # of the same budget as well
     if len(work.tx.open_evaluations(work.project.id, MAX_OPEN)) == MAX_OPEN:
         raise Conflict(
             f"{MAX_OPEN:,} evaluations wait already.",
@@ -332,6 +337,19 @@ def _give_up(work: Work, row: EvaluationRow, orders: Orders | None) -> None:
     work.tx.add_evaluation_end(work.project.id, end)
 
 
+def forget_made(app: Application) -> None:
+    """Drop outputs that were made so long ago that they would better be made anew."""
+    with app.store.read() as reader:
+        projects = [one for one in reader.projects() if reader.any_evaluation(one.id)]
+    before = app.clock() - KEPT
+    for project in projects:
+        app.store.write(project.id, partial(_forget, project.id, before))
+
+
+def _forget(project_id: int, before: int, tx: Transaction) -> None:
+    tx.forget_made(project_id, before)
+
+
 class Lost(Exception):
     """The evaluation is no longer this worker's: it was cancelled, or another took it up."""
 
@@ -388,7 +406,9 @@ def cases(
     """The rows of an evaluation with what both sides gave; what got worse comes first."""
     view.require("read")
     row = _found(view, number)
-    check_readable(view, orders_of(row))
+    orders = orders_of(row)
+    check_readable(view, orders)
+    _check_there(view, orders)
     limit = check_limit(limit)
     place = Cursor("cases", [number, worst_first])
     after = place.read(cursor, int, int)
@@ -447,6 +467,18 @@ def told(view: View, row: EvaluationRow, *, whole: bool = False) -> Evaluation:
 def orders_of(row: EvaluationRow) -> Orders:
     """What an evaluation is of, as it was asked for."""
     return from_plain(Orders, json.loads(row.orders))
+
+
+def _check_there(view: View, orders: Orders) -> None:
+    """Raise `Gone` if the content of anything that takes part was removed: rows show it."""
+    for label in orders.labels:
+        kind, name, number = split_label(label)
+        artifact = view.reader.artifact(view.project.id, kind, name)
+        if artifact is not None and view.reader.tombstone(artifact.id, number) is not None:
+            raise Gone(
+                f"The content of {label} was removed, so what was made of it is not shown.",
+                code="tombstoned",
+            )
 
 
 def check_readable(view: View, orders: Orders) -> None:

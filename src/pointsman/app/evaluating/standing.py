@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pointsman.app import graph, people
 from pointsman.app.application import View, Work
@@ -25,6 +26,8 @@ MAX_TOLD = 200
 
 def standings(view: View, selector: Selector) -> tuple[Standing, ...]:
     """The last result of each suite for what an alias points to, and whether it is stale.
+
+    If any was for exactly what is live, that is the one.
 
     Without an alias, it is `production`. Raises `NotFound`.
     """
@@ -94,40 +97,39 @@ def _standing(
     view: View, artifact: ArtifactRow, alias: str, version: int, suite: Suite
 ) -> Standing:
     nothing = Standing(artifact.kind, artifact.name, alias, version, suite.label)
-    row = _last(view, artifact, version, suite)
-    if row is None:
-        return nothing
-    evaluation = told(view, row)
-    orders = orders_of(row)
     now = making_of(view, artifact.id, version, World(alias)).within(suite.content.maker)
-    stale = list(_changes(orders.candidate, now))
-    if orders.suite != suite.label:
-        stale.insert(0, f"it was made by {orders.suite}, and {suite.label} is live")
-    return Standing(
-        kind=artifact.kind,
-        name=artifact.name,
-        alias=alias,
-        version=version,
-        suite=suite.label,
-        evaluation=row.number,
-        state=evaluation.state,
-        at=evaluation.ended_at or evaluation.at,
-        summary=evaluation.summary,
-        stale=tuple(stale),
-    )
+    found = nothing
+    for row in _ended(view, artifact, version, suite):
+        evaluation, orders = told(view, row), orders_of(row)
+        stale = list(_changes(orders.candidate, now))
+        if orders.suite != suite.label:
+            stale.insert(0, f"it was made by {orders.suite}, and {suite.label} is live")
+        if found is nothing or not stale:
+            found = replace(
+                nothing,
+                evaluation=row.number,
+                state=evaluation.state,
+                at=evaluation.ended_at or evaluation.at,
+                summary=evaluation.summary,
+                stale=tuple(stale),
+            )
+        if not stale:
+            break  # a later one was for something that is not live
+    return found
 
 
-def _last(view: View, artifact: ArtifactRow, version: int, suite: Suite) -> EvaluationRow | None:
-    """The last evaluation of a version by any version of a suite that came to a result."""
+def _ended(
+    view: View, artifact: ArtifactRow, version: int, suite: Suite
+) -> Iterator[EvaluationRow]:
+    """The evaluations of a version by any version of a suite, newest first, with a result."""
     name = split_label(suite.label)[1]
     rows = view.reader.evaluations(view.project.id, None, LOOKED_AT, artifact_id=artifact.id)
     for row in rows:
         if row.version != version or split_label(orders_of(row).suite)[1] != name:
             continue
         end = view.reader.evaluation_end(view.project.id, row.number)
-        if end is None or end.state not in ("cancelled", "superseded"):
-            return row
-    return None
+        if end is not None and end.state not in ("cancelled", "superseded"):
+            yield row
 
 
 def _changes(then: Making, now: Making) -> Iterator[str]:

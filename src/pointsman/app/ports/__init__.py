@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
+from pointsman.app.ports.blobs import BlobReader
 from pointsman.app.ports.checkpoints import CheckpointReader, CheckpointTransaction
 from pointsman.app.ports.evaluation import EvaluationReader, EvaluationTransaction
 from pointsman.app.ports.governance import GovernanceReader, GovernanceTransaction
@@ -168,6 +169,7 @@ class Reader(
     CheckpointReader,
     EvaluationReader,
     ProviderReader,
+    BlobReader,
     Protocol,
 ):
     """A consistent view of the store: all its answers are of one moment."""

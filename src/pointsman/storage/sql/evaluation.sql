@@ -33,7 +33,7 @@ SELECT number, seal, artifact_id, version, against, suite_id, suite_version, ali
     subject, by_name, at, change_number, fresh
 FROM evaluation WHERE project_id = :project_id AND number IN (
     SELECT number FROM evaluation
-    WHERE project_id = :project_id AND seal = :seal ORDER BY number DESC LIMIT 20
+    WHERE project_id = :project_id AND seal = :seal ORDER BY number DESC LIMIT 1000
 )
 ORDER BY number DESC;
 

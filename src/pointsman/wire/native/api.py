@@ -17,21 +17,22 @@ from pointsman.core.access import may
 from pointsman.errors import InvalidInput, NotFound, PointsmanError
 from pointsman.wire.native import oidc, openapi, shapes
 from pointsman.wire.native.endpoint import (
-    NOBODY,
     Endpoint,
     QueryReader,
-    Runner,
     admit,
     problem,
     unexpected,
     unquoted,
 )
+from pointsman.wire.native.files import FileEndpoints
 from pointsman.wire.native.hot import PREFIX, Reads, Ready
 from pointsman.wire.native.metrics import Metrics
 from pointsman.wire.native.paths import Paths
+from pointsman.wire.native.progress import ProgressEndpoint
 from pointsman.wire.native.route import Call, Run
 from pointsman.wire.native.routes import ROUTES
 from pointsman.wire.native.watch import Hub
+from pointsman.wire.running import NOBODY, Runner
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -59,6 +60,7 @@ class NativeApi:
         self._tail = tail
         self.metrics = Metrics(app, self.reads, self.hub)
         self._document: bytes | None = None
+        self._files = FileEndpoints(app, gate, self.runner)
         self._paths = self._all_paths()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,6 +85,7 @@ class NativeApi:
         """End the streams and let the threads go."""
         self.hub.close()
         self.runner.close()
+        self._files.close()
 
     async def _resolve(self, scope: Scope, raw_path: bytes, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -145,6 +148,8 @@ class NativeApi:
         for route in ROUTES:
             endpoint = Endpoint(route, self.runner, self.gate)
             paths.add(route.method, f"/api/v1{route.path}", endpoint)
+        self._files.add_to(paths)
+        ProgressEndpoint(self.gate, self.runner).add_to(paths)
         paths.add("GET", "/api/openapi.json", self._openapi)
         paths.add("GET", "/healthz", _healthy)
         paths.add("GET", "/readyz", self._ready)

@@ -1,33 +1,22 @@
-"""Running a route: decode, admit, run the use case, encode, tell of errors.
-
-Use cases that read run on a small pool of threads; those that write are handed to the
-store's writer, whose answers come back to the event loop a batch at a time.
-"""
+"""Running a route: decode, admit, run the use case, encode, tell of errors."""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import hashlib
 import logging
 import re
 import secrets
-from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from pointsman.app.application import Application, Caller, Once
-from pointsman.app.gate import Admitted, Gate, fingerprint_of
-from pointsman.app.ports import ProjectRow
-from pointsman.app.sessions import NOBODY as _NOBODY
+from pointsman.app.application import Once
+from pointsman.app.gate import Admitted, Gate
 from pointsman.core.access import may
 from pointsman.core.canonical import parse_json, quoted
 from pointsman.errors import (
@@ -39,8 +28,7 @@ from pointsman.errors import (
 from pointsman.wire.native.errors import problem_of
 from pointsman.wire.native.route import Call, Read, Route, Run, Write
 from pointsman.wire.native.routes import plain
-
-T = TypeVar("T")
+from pointsman.wire.running import NOBODY, Runner, admit_secret, body_of
 
 MAX_BODY = 4 << 20
 MAX_VERSION_BODY = 16 << 20
@@ -49,72 +37,7 @@ _LARGER = {("POST", "/versions/bulk"): MAX_BULK_BODY, ("POST", "/versions"): MAX
 """The bodies of operations that take more: versions, of which datasets are the largest."""
 LARGE_BODY = 64 << 10
 MAX_QUERY = 8_192
-_READERS = 4
-_SLOW = 2
-NOBODY = Caller(_NOBODY, ProjectRow(0, "", "", 0))
-"""Who asks where no key is needed: of no project."""
 _log = logging.getLogger(__name__)
-
-
-class Runner:
-    """Runs use cases for an event loop without blocking it."""
-
-    def __init__(self, app: Application) -> None:
-        self.app = app
-        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="pointsman-read")
-        # Of its own: who tries passwords must not hold up who reads.
-        self._slow = ThreadPoolExecutor(_SLOW, thread_name_prefix="pointsman-slow")
-        self._answered: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
-        self._delivering = False
-
-    async def off_loop(self, work: Callable[[], T], *, slow: bool = False) -> T:
-        """Run a function that may block on a thread, one of those for what is `slow` perhaps."""
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        return await loop.run_in_executor(self._slow if slow else self._pool, context.run, work)
-
-    async def run(self, caller: Caller, plan: Any, once: Once | None) -> Any:
-        """Run what a route planned and return the use case's answer."""
-        if isinstance(plan, Read):
-            return await self.off_loop(lambda: self.app.read(caller, plan.use_case))
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-
-        def done(result: Any, error: BaseException | None) -> None:
-            # Many writers share one commit, and so one wake-up of the loop.
-            self._answered.append((future, result, error))
-            if not self._delivering:
-                self._delivering = True
-                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(self._deliver)
-
-        if once is not None and (isinstance(plan, Run) or plan.answer is None):
-            raise InvalidInput(
-                "This request can't be repeated by idempotency key.",
-                code="idempotency_not_supported",
-                hint="Leave out Idempotency-Key.",
-                field="Idempotency-Key",
-            )
-        if isinstance(plan, Run):
-            return await loop.run_in_executor(self._slow, lambda: plan.task(self.app, caller))
-        self.app.submit(caller, plan.use_case, done, once, plan.answer)
-        return await future
-
-    def close(self) -> None:
-        """Let the threads go."""
-        self._pool.shutdown(wait=True)
-        self._slow.shutdown(wait=True)
-
-    def _deliver(self) -> None:
-        self._delivering = False  # first: what is added from here on wakes the loop again
-        while self._answered:
-            future, result, error = self._answered.popleft()
-            if future.cancelled():
-                continue
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
 
 
 class Endpoint:
@@ -137,7 +60,7 @@ class Endpoint:
                 caller, session_id = admitted.caller, admitted.session_id
                 may(caller.actor, route.verb).enforce()
             query = self._query.read(request.scope["query_string"])
-            body_bytes = await _body(request, self._max_body) if route.body else b""
+            body_bytes = await body_of(request, self._max_body) if route.body else b""
             path = {key: unquoted(value) for key, value in request.path_params.items()}
             if_revision = _if_revision(request.headers) if route.method != "GET" else None
             once = _once(request, body_bytes) if route.method != "GET" else None
@@ -252,12 +175,8 @@ async def admit(request: Request, gate: Gate, runner: Runner) -> Admitted:
             hint="Send it as `Authorization: Bearer pm_…`.",
             code="invalid_authorization",
         )
-    secret = secret.strip()
     project = request.headers.get("pointsman-project", "")
-    known = gate.remembered(fingerprint_of(secret, project))
-    if known is not None:
-        return known
-    return await runner.off_loop(lambda: gate.admit(secret, project=project))
+    return await admit_secret(secret.strip(), project, gate, runner)
 
 
 def problem(request: Request, error: PointsmanError) -> Response:
@@ -309,28 +228,6 @@ def lists(said: bytes, etag: bytes) -> bool:
 
 def _if_none_match(request: Request) -> bytes:
     return ",".join(request.headers.getlist("if-none-match")).encode("latin-1")
-
-
-async def _body(request: Request, most: int) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > most:
-        raise _too_large(most)
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise _too_large(most)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(
-        f"The body is larger than {most >> 20} MB.",
-        code="body_too_large",
-        hint="Send less at once; large files do not belong into a prompt.",
-    )
 
 
 def _decoded(body: bytes, shape: type[msgspec.Struct]) -> Any:

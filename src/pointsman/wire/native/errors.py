@@ -26,6 +26,7 @@ _RETRY_AFTER = "1"
 _BY_CODE = {
     "method_not_allowed": (405, "Method not allowed"),
     "head_too_large": (431, "Request header fields too large"),
+    "range_not_satisfiable": (416, "Range not satisfiable"),
 }
 
 
@@ -51,6 +52,8 @@ def problem_of(error: errors.PointsmanError, request_id: str) -> tuple[int, dict
         headers["www-authenticate"] = 'Bearer realm="pointsman"'
     if status == 503:
         headers["retry-after"] = _RETRY_AFTER
+    if status == 416 and "size" in error.details:
+        headers["content-range"] = f"bytes */{error.details['size']}"
     if status == 405 and "allow" in error.details:
         headers["allow"] = ", ".join(error.details["allow"])
     return status, headers, msgspec.json.encode(problem)

@@ -17,10 +17,11 @@ import msgspec
 from pointsman.app import reading
 from pointsman.app.gate import Admitted, Gate, fingerprint_of
 from pointsman.app.table import Table
-from pointsman.wire.native.endpoint import Runner, lists
-from pointsman.wire.native.protocol import CarefulProtocol
+from pointsman.wire.native.endpoint import lists
+from pointsman.wire.native.protocol import CarefulProtocol, Teller, tell
 from pointsman.wire.native.route import Call
 from pointsman.wire.native.routes import RESOLVE
+from pointsman.wire.running import Runner
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -138,8 +139,10 @@ class Reads:
         return ready
 
 
-def hot_protocol(reads: Reads) -> type[CarefulProtocol]:
+def hot_protocol(reads: Reads, tell: Teller = tell) -> type[CarefulProtocol]:
     """A protocol for uvicorn that answers repeated reads without parsing them again.
+
+    What it can't parse is told by `tell`.
 
     A request is remembered (by the SHA-256 of its bytes, which hold a key) once uvicorn's
     parser has accepted it as one plain GET without a body. The next one with the same bytes,
@@ -151,6 +154,7 @@ def hot_protocol(reads: Reads) -> type[CarefulProtocol]:
     remembered, look_up, sha256 = gate.remembered, table.get, hashlib.sha256
 
     class HotProtocol(CarefulProtocol):
+        teller = staticmethod(tell)
         _inside = False
         _candidate: bytes | None = None
         _last = 0.0

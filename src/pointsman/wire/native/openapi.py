@@ -12,11 +12,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from pointsman._version import __version__
+from pointsman.app.blobs import Stored
 from pointsman.core.diff import ContentDiff
 from pointsman.core.names import KINDS, MAX_ALIAS, MAX_NAME, MAX_TAG_KEY, MAX_VERSION
 from pointsman.core.vocabulary import NewKey
 from pointsman.core.webhooks import NewWebhook
-from pointsman.wire.native import oidc, people, shapes
+from pointsman.wire.native import files, oidc, people, shapes
+from pointsman.wire.native.progress import PATH as PROGRESS
 from pointsman.wire.native.route import Route
 from pointsman.wire.native.routes import RESOLVE, ROUTES
 
@@ -31,6 +33,7 @@ _ANSWERS = {
     409: "The state is not what the request assumes.",
     410: "The content was removed.",
     413: "The request is too large.",
+    416: "The range lies behind the end of the file.",
     431: "The address and the header fields are too large.",
     503: "The registry can't answer now; try again.",
 }
@@ -49,6 +52,8 @@ _PATH: dict[str, tuple[dict[str, Any], str]] = {
     "webhook": (_TEXT, "Of the webhook: wh_ and ten letters."),
     "delivery": ({"type": "integer", "minimum": 1, "maximum": 2**53}, "Of the delivery."),
     "provider": ({**_TEXT, "minLength": 1, "maxLength": 100}, "Of the provider of models."),
+    "sha256": ({**_TEXT, "pattern": "^[0-9a-f]{64}$"}, "Of the file, in hexadecimal."),
+    "path": ({**_TEXT, "minLength": 1}, "Of the file, with each / written as %2F."),
     "email": (_TEXT, "Of a person."),
     "who": (_TEXT, "An e-mail address, or group: and the name of a group."),
     "group": (_TEXT, "Of the group."),
@@ -65,7 +70,7 @@ _ONCE_ONLY = (NewKey, NewWebhook, shapes.Empty)
 def document() -> dict[str, Any]:
     """The whole document as JSON values."""
     routes = (RESOLVE, *ROUTES)
-    types: list[Any] = [shapes.Problem]
+    types: list[Any] = [shapes.Problem, Stored]
     for route in routes:
         types += [one for one in (route.answer, route.body, route.query) if one is not None]
     types = [one for one in types if one is not ContentDiff]
@@ -127,7 +132,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             **dict.fromkeys(_successes(route), answer),
             **({"304": {"description": "Nothing changed."}} if cached else {}),
-            **_problems(schemas, *_ANSWERS),
+            **_problems(schemas, *(status for status in _ANSWERS if status != 416)),
         },
         "x-pointsman-verb": route.verb,
         **({"security": []} if route.open else {}),
@@ -168,11 +173,68 @@ def _others(schemas: dict[str, Any]) -> dict[str, Any]:
             "events were left out: read again what you hold. A comment is sent when nothing "
             "has happened for a while.",
         ),
+        f"/api/v1{PROGRESS}": plain(
+            "Follow an evaluation",
+            "text/event-stream",
+            *(400, 401, 403, 404, 405, 503),
+            parameters=[_path_parameter("evaluation")],
+            description="Server-sent events: `progress` with the evaluation, without its report, "
+            "whenever something of it has changed, and `ended` with what it came to.",
+        ),
+        **_files(schemas),
         "/api/openapi.json": plain("Describe the API", "application/json", security=[]),
         "/healthz": plain("Tell whether the process lives", "text/plain", security=[]),
         "/readyz": plain("Tell whether it can answer", "text/plain", 503, security=[]),
         "/metrics": plain("Tell Prometheus how it is doing", "text/plain", 401),
     }
+
+
+def _files(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The operations that carry files, which are streams of bytes."""
+    binary: dict[str, Any] = {"application/octet-stream": {}}
+    stored = {"application/json": {"schema": schemas[_key(Stored)]}}
+    done: dict[str, Any] = {"description": "Done."}
+    headers = [
+        _header("Range", "Which bytes: one range, such as `bytes=1000-`."),
+        _header("If-Range", "The ETag of the file that the range is of."),
+        _header("If-None-Match", "The ETag of the file at hand."),
+    ]
+    found: dict[files.Stream, dict[str, Any]] = {
+        files.UPLOAD: {
+            "requestBody": {"required": True, "content": binary},
+            "responses": {
+                "200": {"description": "It was there already.", "content": stored},
+                "201": {**done, "content": stored},
+                **_problems(schemas, 400, 401, 403, 404, 405, 409, 413, 431, 503),
+            },
+        },
+        files.ASK: {
+            "responses": {
+                "200": {**done, "content": binary},
+                **_problems(schemas, 400, 401, 403, 404, 405, 409, 431, 503),
+            },
+        },
+        files.DOWNLOAD: {
+            "more": headers,
+            "responses": {
+                "200": {**done, "content": binary, "headers": {"ETag": {"schema": _TEXT}}},
+                "206": {"description": "A part of it.", "content": binary},
+                "304": {"description": "Nothing changed."},
+                **_problems(schemas, 400, 401, 403, 404, 405, 409, 410, 416, 431, 503),
+            },
+        },
+    }
+    paths: dict[str, dict[str, Any]] = {}
+    for stream, told in found.items():
+        named = [_path_parameter(name) for name in _PARAMETER.findall(stream.path)]
+        paths.setdefault(f"/api/v1{stream.path}", {})[stream.method.lower()] = {
+            "summary": stream.summary,
+            "operationId": re.sub(r"\W+", "_", stream.summary.lower()),
+            "parameters": [*named, *told.pop("more", ())],
+            **told,
+            "x-pointsman-verb": stream.verb,
+        }
+    return paths
 
 
 def _problems(schemas: dict[str, Any], *statuses: int) -> dict[str, Any]:

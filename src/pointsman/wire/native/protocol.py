@@ -7,6 +7,8 @@ chunked body for fields of the head, and answers in plain text what it can't par
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from typing import TypeAlias
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -16,9 +18,19 @@ from pointsman.wire.native.errors import problem_of
 MAX_HEAD = 64 << 10
 """Bytes of a request's address and header fields."""
 
+Teller: TypeAlias = Callable[[bytes, InvalidInput], tuple[int, dict[str, str], bytes]]
+"""Makes status, headers and body of an error, for whoever sent a request to this address."""
+
+
+def tell(_url: bytes, error: InvalidInput) -> tuple[int, dict[str, str], bytes]:
+    """Tell of an error as a problem document."""
+    return problem_of(error, secrets.token_hex(8))
+
 
 class CarefulProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with the gaps closed."""
+
+    teller: Teller = staticmethod(tell)
 
     # Whether the parser is within a head, or in the fields after a chunked body; both are
     # held in memory until they are complete.
@@ -45,8 +57,8 @@ class CarefulProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A piece of the address."""
+        super().on_url(url)  # first: where it was to go says how the sender is told
         self._count(len(url))
-        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field. One that comes after the body is left out: nobody asked for any."""
@@ -92,7 +104,8 @@ class CarefulProtocol(HttpToolsProtocol):
                 code="head_too_large",
                 hint="Send long values in the body.",
             )
-        status, headers, body = problem_of(error, secrets.token_hex(8))
+        # One that can't even be parsed has the address of the request before, if there was one.
+        status, headers, body = self.teller(getattr(self, "url", b""), error)
         headers |= {"content-length": str(len(body)), "connection": "close"}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[status] + lines.encode() + b"\r\n" + body)

@@ -12,12 +12,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from pointsman.app.application import Application, Caller, View, Work
+from pointsman.app.application import Caller
 from pointsman.core.canonical import quoted
 from pointsman.core.names import check_alias, check_kind, check_name, check_version_number
 from pointsman.core.vocabulary import Verb, micros
 from pointsman.errors import InvalidInput
 from pointsman.wire.native import shapes
+from pointsman.wire.running import Read as Read  # what the plan of a route is
+from pointsman.wire.running import Run as Run
+from pointsman.wire.running import Write as Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +56,6 @@ class Call:
     def number(self) -> int:
         """The version's number in the path."""
         return check_version_number(whole(self.path["number"], "version"))
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A use case that only reads."""
-
-    use_case: Callable[[View], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A use case that writes, and the type of its answer if repeating it can be remembered."""
-
-    use_case: Callable[[Work], Any]
-    answer: type[Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What takes its time, or more than one transaction: run on a thread for such work."""
-
-    task: Callable[[Application, Caller], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pointsman.app.tail import Tail
 from pointsman.core.access import Actor, may
 from pointsman.core.journal import Line
 from pointsman.core.vocabulary import moment
-from pointsman.wire.native.endpoint import Runner
+from pointsman.wire.running import Runner
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
