@@ -720,3 +720,28 @@ def test_what_was_removed_is_not_shown_in_reports_any_more(lab: Lab) -> None:
     lab.does("ada", lambda w: archiving.tombstone(w, "dataset", "rows", 1, "personal data"))
     with pytest.raises(Gone):
         lab.sees("ana", lambda v: runs.cases(v, asked.number))
+
+
+def test_an_approval_is_for_what_these_suites_and_rows_tell(lab: Lab) -> None:
+    lab.publish(SUMMARISE, "Briefly {{ message }}")
+    lab.policy(evaluate="affected", approvals=1)
+    change = lab.propose("eva", SUMMARISE, 2)
+    lab.start()
+    lab.settle()
+    lab.approve("ana", change.number)
+    assert lab.missing(change.number) == []
+    lab.publish("rows", [{"input": {"message": "easier"}}], kind="dataset")
+    lab.points("dataset", "rows", 2, "production")
+    lab.start()
+    lab.settle()
+    assert lab.missing(change.number) == ["approvals_missing"]
+    (opinion,) = lab.sees("ana", lambda v: reviewing.show(v, change.number)).opinions
+    assert "dataset:rows" in opinion.why
+
+
+def test_what_is_consumed_by_an_alias_that_nobody_governs_is_loose(lab: Lab) -> None:
+    lab.points("prompt", SUMMARISE, 1, "draft")
+    takes = Dependency("consumes", "summarise@draft", "given")
+    lab.publish("classify", "Given {{ given }}", dependencies=[takes])
+    change = lab.propose("eva", "classify", 2)
+    assert "loose_include" in lab.missing(change.number)

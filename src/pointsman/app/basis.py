@@ -8,11 +8,13 @@ from typing import Any
 
 from pointsman.app.application import View
 from pointsman.app.closure import closure_of
-from pointsman.app.judging import digests_of
-from pointsman.app.places import Place
+from pointsman.app.judging import digests_of, evaluations_of
+from pointsman.app.places import Backing, Moves, Place
+from pointsman.app.policies import policies_of
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.core.changes import basis_of
 from pointsman.core.names import check_alias
+from pointsman.core.policy import governing
 from pointsman.core.releases import plain_target, target_from_plain
 from pointsman.core.vocabulary import Target
 from pointsman.errors import NotFound
@@ -27,7 +29,8 @@ def detail_of(
 ) -> dict[str, Any]:
     """What a change would do and why, with all that its targets are made of; see `core.changes`.
 
-    What a target includes or uses is resolved in the world as the change would leave it.
+    What a target includes or uses is resolved in the world as the change would leave it. With
+    it go the suites, rows and judges by which it is evaluated.
     """
     return {"title": row.title, "reason": row.reason, "moves": _moves_of(view, moves)}
 
@@ -76,7 +79,29 @@ def _moves_of(view: View, moves: Sequence[tuple[Place, Target | None]]) -> list[
             "digests": digests_of(view, place.artifact.id, to),
             "revision": place.revision,
             "current": plain_target(place.target),
-            "closure": closure_of(view, place.artifact.id, to, world).digests,
+            "closure": {
+                **_deciders(view, place, to, moves),
+                **closure_of(view, place.artifact.id, to, world).digests,
+            },
         }
         for place, to in moves
     ]
+
+
+def _deciders(view: View, place: Place, to: Target | None, moves: Moves) -> dict[str, str]:
+    """The digests of the suites, rows and judges that a move is evaluated by.
+
+    Who approves does so in view of the results, so it is for those that these give.
+    """
+    artifact = place.artifact
+    policy, _ = governing(policies_of(view), artifact.kind, artifact.name, place.alias)
+    found: dict[str, str] = {}
+    if policy is None:
+        return found
+    for one in evaluations_of(view, policy, place, to, Backing(together=tuple(moves))):
+        if one.orders is not None:
+            found[one.orders.suite.rpartition(":")[0]] = one.orders.suite_digest
+            found[one.orders.dataset.rpartition(":")[0]] = one.orders.dataset_digest
+            for selector, judge in one.orders.judges.items():
+                found[selector] = judge.parts[judge.root].digest
+    return found

@@ -25,12 +25,14 @@ class Closure:
     """All that a target depends on, in a world.
 
     `digests` has the digests that each selector means, `members` the versions met (artifact's
-    id and number), `included` the dependencies by which prompts are composed in.
+    id and number), `included` the dependencies by which prompts are composed in, `consumed`
+    those by which they take outputs.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
     members: set[tuple[int, int]] = field(default_factory=set)
     included: list[DependencyRow] = field(default_factory=list)
+    consumed: list[DependencyRow] = field(default_factory=list)
 
 
 def closure_of(view: View, artifact_id: int, to: Target | None, world: World = NOW) -> Closure:
@@ -42,6 +44,8 @@ def closure_of(view: View, artifact_id: int, to: Target | None, world: World = N
         for row in view.reader.dependencies(*waiting.pop()):
             if row.relation == "includes":
                 closure.included.append(row)
+            elif row.relation == "consumes":
+                closure.consumed.append(row)
             found = []
             for number in _numbers(view, row, world):
                 standing = view.reader.standing(row.target_id, number)

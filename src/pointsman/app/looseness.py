@@ -23,10 +23,13 @@ from pointsman.core.vocabulary import Target
 def loose_parts(
     view: View, policy: Policy, artifact: ArtifactRow, to: Target | None
 ) -> Iterator[str]:
-    """What the target includes in a way that others may change."""
+    """What the target includes in a way that others may change; with evaluations, what it
+    takes the output of as well.
+    """
     if not policy.asks_for_evidence:
         return
-    for row in closure_of(view, artifact.id, to).included:
+    closure = closure_of(view, artifact.id, to)
+    for row in [*closure.included, *(closure.consumed if policy.evaluate != "none" else [])]:
         child = view.reader.artifact_by_id(row.target_id)
         if row.target_version is None and (
             child is None or _is_loose(view, policy, child.kind, child.name, row.target_alias)
@@ -49,6 +52,11 @@ def loose_suites(view: View, policy: Policy, wanted: Sequence[Wanted]) -> Iterat
         for row in rows:
             if _follows(view, policy, parse_selector(row.selector)):
                 yield row.selector
+        for judge in one.orders.judges.values():
+            kind, name, number = split_label(judge.root)
+            prompt = view.reader.artifact(view.project.id, kind, name)
+            if prompt is not None:
+                yield from loose_parts(view, policy, prompt, Target(version=number))
     for text in policy.suites:
         if _follows(view, policy, parse_selector(text, kind="suite")):
             yield text

@@ -388,9 +388,9 @@ def _inclusions(policy: Policy, case: Case) -> list[Reason]:
     return [
         Reason(
             "loose_include",
-            f"What would be {case.where} includes {selector}, which can be moved or published "
-            f"without what the policy {policy.name!r} asks for.",
-            "Include it pinned (name:7), or by an alias whose policy asks for as much.",
+            f"What would be {case.where} includes or consumes {selector}, which can be moved or "
+            f"published without what the policy {policy.name!r} asks for.",
+            "Name it pinned (name:7), or by an alias whose policy asks for as much.",
         )
         for selector in case.loose
     ] + [
