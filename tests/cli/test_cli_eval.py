@@ -145,7 +145,7 @@ def test_what_can_t_be_told_ends_with_2(cli: Cli) -> None:
         (("run", "suite:short"), 2, "not evaluated"),
         (("run", "summarise@staging:1"), 2, "selector"),
         (("run", "summarise", "--against", "staging", "--alias", "qa"), 2, "different aliases"),
-        (("run", "summarise", "--alias", "staging"), 3, "no suite that has this alias"),
+        (("run", "summarise", "--alias", "staging"), 3, "no suite that has the alias"),
         (("run", "summarise", "--budget-calls", "0"), 2, "--budget-calls"),
         (("show", "999999"), 4, "no evaluation 999999"),
         (("cancel", "999999"), 4, "no evaluation 999999"),
@@ -345,7 +345,7 @@ def test_commands_are_allowed_where_they_run(folder: Cli, served: Cli) -> None:
 _PROGRAM = """
 import json, sys
 for line in sys.stdin:
-    print(json.dumps({"row": json.loads(line)["row"], "output": "fine"}))
+    print(json.dumps({"row": json.loads(line)["row"], "output": "fine", "tokens": 3}))
 """
 
 

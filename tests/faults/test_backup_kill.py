@@ -58,7 +58,7 @@ def test_a_store_is_restored_whole_or_not_at_all(
     outcomes = set()
     for run in range(1, RUNS + 1):
         place = _fresh(filled, tmp_path, request, run)
-        _kill("restore_backup", [str(source), *_where(place)], random.uniform(0, seconds))
+        _kill("restore_backup", [str(source), *_where(place)], random.uniform(0, seconds / run))
         there = _is_there(place)
         outcomes.add(there)
         if not there:

@@ -9,7 +9,6 @@ import click
 
 from pointsman.cli.entries_governance import told_governance
 from pointsman.cli.moving import place_of, short_label, short_target
-from pointsman.core.events import TYPES
 
 if TYPE_CHECKING:
     from pointsman.core.vocabulary import Entry, Target
@@ -17,11 +16,25 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _EntryType(click.ParamType[str]):
+    """A type of entry. The list is loaded when one is given: help needs none of it."""
+
+    name = "type"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The type itself, or a mistake that tells all there are."""
+        from pointsman.core.events import TYPES
+
+        if value not in TYPES:
+            self.fail(f"{value!r} is none of {', '.join(TYPES)}.", param, ctx)
+        return value
+
+
 type_option: Callable[[F], F] = click.option(
     "--type",
     "types",
     multiple=True,
-    type=click.Choice(TYPES),
+    type=_EntryType(),
     metavar="TYPE",
     help="Only entries of this type: alias.moved …; a wrong one is answered with all there are.",
 )

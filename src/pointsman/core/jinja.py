@@ -234,9 +234,11 @@ _OPENING: Final = re.compile(r"\{#|\{%|\{\{>?")
 _TAG: Final = re.compile(r"\{[{%#]")
 _RAW: Final = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}")
 _END_RAW: Final = re.compile(r"\{%[-+]?\s*+endraw\s*[-+]?%\}")
-# A tag up to its end, with quoted text skipped.
-_QUOTED: Final = r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'"""
-_OUTPUT: Final = re.compile(rf"\{{\{{(?:[^\"'}}]|{_QUOTED}|\}}(?!\}}))*+\}}\}}", re.DOTALL)
-_BLOCK: Final = re.compile(rf"\{{%(?:[^\"'%]|{_QUOTED}|%(?!\}}))*+%\}}", re.DOTALL)
+# A tag up to its end, with quoted text skipped. No group is repeated possessively: before
+# 3.11.5, Python may match such a group wrongly (python/cpython#106052). What a group may begin
+# with differs, so that there is nothing to try in two ways.
+_QUOTED: Final = r""""(?:[^"\\]++|\\.)*"|'(?:[^'\\]++|\\.)*'"""
+_OUTPUT: Final = re.compile(rf"\{{\{{(?:[^\"'}}]++|{_QUOTED}|\}}(?!\}}))*\}}\}}", re.DOTALL)
+_BLOCK: Final = re.compile(rf"\{{%(?:[^\"'%]++|{_QUOTED}|%(?!\}}))*%\}}", re.DOTALL)
 
 __all__ = ["MAX_TOKENS", "JinjaText", "scan_includes", "write_jinja"]

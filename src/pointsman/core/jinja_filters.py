@@ -120,7 +120,7 @@ def _tojson(run: Run, value: Any, indent: int | None = None) -> str:
 
 
 _FORMAT: Final = re.compile(
-    r"(?:[^%]|%%|%[-+ 0#]{0,3}[0-9]{0,3}(?:\.[0-9]{1,2})?[sdifgxX])*+", re.DOTALL
+    r"(?:[^%]++|%%|%[-+ 0#]{0,3}[0-9]{0,3}(?:\.[0-9]{1,2})?[sdifgxX])*", re.DOTALL
 )
 
 
