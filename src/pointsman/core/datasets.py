@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final, cast
 
-from pointsman.core.canonical import JSON, canonical_json, check_json, digest
+from pointsman.core.canonical import JSON, check_json
 from pointsman.core.content_fields import Faults
 from pointsman.core.names import MAX_TAG_KEY
-from pointsman.core.selectors import Selector
+from pointsman.core.standalone import Standalone
 from pointsman.errors import InvalidContent, TooLarge
 
 MAX_ROWS: Final = 100_000
@@ -49,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class DatasetContent:
+class DatasetContent(Standalone):
     """The content of a dataset, in normal form. Made by `parse_dataset`."""
 
     rows: tuple[Row, ...]
@@ -61,31 +60,6 @@ class DatasetContent:
         if self.description:
             value["description"] = self.description
         return value
-
-    @cached_property
-    def canonical(self) -> str:
-        """The canonical text."""
-        return canonical_json(self.to_json())
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the canonical text."""
-        return digest(self.canonical)
-
-    @property
-    def shape(self) -> None:
-        """Only prompts have one."""
-        return None
-
-    @property
-    def includes(self) -> tuple[Selector, ...]:
-        """Only prompts compose."""
-        return ()
-
-    @property
-    def uses(self) -> tuple[Selector, ...]:
-        """A dataset stands for itself."""
-        return ()
 
 
 def parse_dataset(value: JSON) -> DatasetContent:

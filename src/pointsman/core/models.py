@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from pointsman.core.canonical import JSON, canonical_json, check_json, digest, json_pointer, quoted
+from pointsman.core.canonical import JSON, check_json, json_pointer, quoted
 from pointsman.core.content_fields import Faults
-from pointsman.core.selectors import Selector
+from pointsman.core.standalone import Standalone
 from pointsman.core.variables import plain
 from pointsman.errors import InvalidContent, InvalidInput, Reason
 
@@ -63,7 +63,7 @@ class FileEntry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ModelContent:
+class ModelContent(Standalone):
     """The content of a model. Made by `parse_model`."""
 
     value: dict[str, JSON]
@@ -76,31 +76,6 @@ class ModelContent:
     def to_json(self) -> dict[str, JSON]:
         """A copy of the object: ``parse_model(x.to_json()) == x``."""
         return cast("dict[str, JSON]", plain(self.value))
-
-    @cached_property
-    def canonical(self) -> str:
-        """The canonical text."""
-        return canonical_json(self.value)
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the canonical text, and so of every file in the manifest."""
-        return digest(self.canonical)
-
-    @property
-    def shape(self) -> None:
-        """Only prompts have one."""
-        return None
-
-    @property
-    def includes(self) -> tuple[Selector, ...]:
-        """Only prompts compose."""
-        return ()
-
-    @property
-    def uses(self) -> tuple[Selector, ...]:
-        """A model stands for itself."""
-        return ()
 
 
 def parse_model(value: JSON) -> ModelContent:

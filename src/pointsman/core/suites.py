@@ -24,15 +24,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final, Literal, cast, get_args
 
-from pointsman.core.canonical import JSON, canonical_json, check_json, digest
+from pointsman.core.canonical import JSON, check_json
 from pointsman.core.content_fields import Faults
 from pointsman.core.names import KINDS, Kind
 from pointsman.core.patterns import check_pattern, matches
 from pointsman.core.schemas import check_value_schema
 from pointsman.core.selectors import Selector, parse_selector
+from pointsman.core.standalone import Standalone
 from pointsman.errors import InvalidContent, PointsmanError
 
 MakerName = Literal["prompt", "chain", "command", "http"]
@@ -174,7 +174,7 @@ class Criterion:
 
 
 @dataclass(frozen=True)
-class SuiteContent:
+class SuiteContent(Standalone):
     """The content of a suite, in normal form. Made by `parse_suite`."""
 
     patterns: tuple[str, ...]
@@ -218,26 +218,6 @@ class SuiteContent:
             if getattr(self, name) != default:
                 value[name] = getattr(self, name)
         return value
-
-    @cached_property
-    def canonical(self) -> str:
-        """The canonical text."""
-        return canonical_json(self.to_json())
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the canonical text."""
-        return digest(self.canonical)
-
-    @property
-    def shape(self) -> None:
-        """Only prompts have one."""
-        return None
-
-    @property
-    def includes(self) -> tuple[Selector, ...]:
-        """Only prompts compose."""
-        return ()
 
     @property
     def uses(self) -> tuple[Selector, ...]:
