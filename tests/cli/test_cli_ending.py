@@ -114,13 +114,13 @@ class TestErrors:
             raw.execute("UPDATE artifact SET archived_at = 5")
         told = cli.run("doctor").out
         for sentence in (
-            "x@deployment: the revision of the alias is 9 in the store, but 1 by the journal; ",
-            "the time of the alias is 1970-01-01",
-            "the mover of the alias is “eve” in the store, but “",
-            "x: its tags: 'note' of version 1 is “it is 3 in the store, yes” in the store, "
+            "x@deployment: its revision is 9 in the store, but 1 by the journal; ",
+            "its time is 1970-01-01 00:00:00.000005+00:00 in the store, but 20",
+            "its mover is “eve” in the store, but “",
+            "x: its tag 'note' of version 1 is “it is 3 in the store, yes” in the store, "
             "but “b” by the journal.\n",
-            "the role of the key is “admin” in the store, but “viewer” by the journal.\n",
-            "its archiving is 1970-01-01",
+            "its role is “admin” in the store, but “viewer” by the journal.\n",
+            "x: its time of archiving is 1970-01-01",
         ):
             assert sentence in told, told
         assert "KeyRow" not in told

@@ -263,6 +263,49 @@ def test_damage_is_found(sound: Sound, check: str, statement: str) -> None:
         assert finding.message
 
 
+@pytest.mark.parametrize(
+    ("message", "statement"),
+    [
+        (
+            "its revision is 9 in the store, but 1 by the journal; "
+            "its mover is “eve” in the store, but ",
+            "UPDATE alias SET revision = 9, moved_by = 'eve' WHERE name = 'ab'",
+        ),
+        (
+            "its target is version 2 in the store, "
+            "but split ((version 1, weight 1), (version 2, weight 3)) by the journal",
+            "UPDATE alias SET split = NULL, version = 2 WHERE name = 'ab'",
+        ),
+        (
+            "its tag 'team' is nothing in the store, but “support” by the journal",
+            "DELETE FROM tag WHERE key = 'team'",
+        ),
+        (
+            "its list of dependencies is (“includes”, “tone:1”, ",
+            "UPDATE dependency SET selector = 'tone:1', target_version = 2",
+        ),
+        (
+            "its time is 1970-01-01 00:00:00.000005+00:00 in the store, but 20",
+            "UPDATE version SET created_at = 5 WHERE number = 2",
+        ),
+        (
+            f"its time is {2**60} in the store, but 20",
+            f"UPDATE alias SET moved_at = {2**60} WHERE name = 'ab'",
+        ),
+        ("it is in the journal but not in the store", "DELETE FROM alias WHERE name = 'ab'"),
+        (
+            "it is in the store but not in the journal",
+            f"UPDATE alias SET name = 'abc' WHERE name = 'ab' AND artifact_id = {_X}",
+        ),
+    ],
+)
+def test_what_differs_is_told_fact_by_fact(sound: Sound, message: str, statement: str) -> None:
+    with sound.intruded() as (raw, doctor):
+        raw.execute(statement)
+        findings = doctor().findings
+    assert any(one.message.startswith(message) for one in findings), findings
+
+
 def test_a_rewritten_journal_is_found_by_its_state(sound: Sound) -> None:
     """An intruder who mends every hash after a change still has the state against them."""
     with sound.intruded() as (raw, doctor):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -49,6 +49,8 @@ class View:
 
     def __init__(self, reader: Reader, caller: Caller, now: int | None = None) -> None:
         self._clock = time.time_ns() // 1000 if now is None else now
+        self.worked_out: dict[Hashable, object] = {}
+        """What use cases have worked out and will look up again."""
         self.policies: list[Policy] | None = None
         """The policies in force, once `app.policies` has read them."""
         self.reader = reader

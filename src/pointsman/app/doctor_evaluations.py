@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pointsman.app.application import View
+from pointsman.app.doctor_findings import Facts, Told
 from pointsman.app.evaluating.runs import orders_of
 from pointsman.app.ports.evaluation import EvaluationEndRow, EvaluationRow
 from pointsman.core.journal import Line
@@ -18,12 +19,10 @@ from pointsman.core.making import label_of
 from pointsman.errors import PointsmanError
 
 TYPES = ("evaluation.requested", "evaluation.finished", "evaluation.cancelled")
-Told = dict[str, dict[str, Any]]
-"""Evaluations and their ends by name, as the journal tells them."""
 _STEP = 500
 
 
-def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
+def apply(told: Told, line: Line, fact: Facts) -> None:
     """Let an entry take effect on what was told so far. Raises `LookupError` if it can't."""
     if line.type == "evaluation.requested":
         told[f"evaluation {line.seq}"] = {
@@ -35,7 +34,9 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
             "change": fact["change"],
             "seal": fact["seal"],
             "orders": fact["seal"],
-            "asked": [line.at, line.actor, line.by],
+            "time": line.at,
+            "actor": line.actor,
+            "actor's name": line.by,
         }
         return
     is_finished = line.type == "evaluation.finished"
@@ -44,7 +45,8 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
         "state": state,
         "report": state if is_finished else None,
         "summary": fact["summary"],
-        "ended": [line.at, line.by],
+        "time": line.at,
+        "actor's name": line.by,
     }
 
 
@@ -66,7 +68,7 @@ def _rows(view: View) -> Iterator[EvaluationRow]:
         before = rows[-1].number
 
 
-def _evaluation(view: View, row: EvaluationRow) -> dict[str, Any]:
+def _evaluation(view: View, row: EvaluationRow) -> Facts:
     return {
         "artifact": row.artifact_id,
         "version": _label(view, row.artifact_id, row.version),
@@ -76,16 +78,19 @@ def _evaluation(view: View, row: EvaluationRow) -> dict[str, Any]:
         "change": row.change_number,
         "seal": row.seal,
         "orders": _sealed(row),
-        "asked": [row.at, row.subject, row.by_name],
+        "time": row.at,
+        "actor": row.subject,
+        "actor's name": row.by_name,
     }
 
 
-def _end(row: EvaluationEndRow) -> dict[str, Any]:
+def _end(row: EvaluationEndRow) -> Facts:
     return {
         "state": row.state,
         "report": _outcome(row),
         "summary": row.summary,
-        "ended": [row.at, row.by_name],
+        "time": row.at,
+        "actor's name": row.by_name,
     }
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from pointsman.app.application import View
+from pointsman.app.doctor_findings import Facts, Told
 from pointsman.core.canonical import canonical_json
 from pointsman.core.changes import basis_of
 from pointsman.core.journal import Line
 
-Told = dict[str, dict[str, Any]]
 _STEP = 500
 _HOW = {
     "change.withdrawn": "withdrawn",
@@ -36,7 +35,7 @@ TYPES = (
 )
 
 
-def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
+def apply(told: Told, line: Line, fact: Facts) -> None:
     """Take in one entry of these types."""
     match line.type:
         case "policy.set" | "policy.deleted":
@@ -45,7 +44,7 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
             _change(told, line, fact)
         case "change.voiced":
             told[f"what {line.actor} said to change {fact['change']}"] = {
-                "by": line.by,
+                "actor's name": line.by,
                 "standing": fact["said"],
                 "basis": fact["basis"],
                 "note": fact["note"],
@@ -53,8 +52,8 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
             }
         case "change.commented":
             told[f"comment {line.seq} on change {fact['change']}"] = {
-                "by": line.by,
-                "subject": line.actor,
+                "actor's name": line.by,
+                "actor": line.actor,
                 "answers": fact["answers"],
                 "text": fact["text"],
                 "time": line.at,
@@ -65,26 +64,27 @@ def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
                 "summary": fact["summary"],
                 "link": fact["link"],
                 "figures": fact["figures"],
-                "subject": line.actor,
-                "by": line.by,
+                "actor": line.actor,
+                "actor's name": line.by,
                 "time": line.at,
             }
         case "glass.broken":
             told[f"broken glass of release {fact['release']}"] = {
-                "by": line.by,
-                "subject": line.actor,
+                "actor's name": line.by,
+                "actor": line.actor,
                 "reason": fact["reason"],
-                "passed": fact["passed"],
+                "rules passed over": fact["passed"],
                 "time": line.at,
                 "review": None,
             }
         case "glass.reviewed":
-            review = [line.at, line.by, fact["note"]]
-            told[f"broken glass of release {fact['release']}"]["review"] = review
+            told[f"broken glass of release {fact['release']}"]["review"] = _review(
+                line.at, line.by, fact["note"]
+            )
         case ended:
             told[f"end of change {fact['change']}"] = {
-                "how": _HOW[ended],
-                "by": line.by,
+                "way": _HOW[ended],
+                "actor's name": line.by,
                 "note": fact["note"],
                 "release": fact.get("release"),
                 "time": line.at,
@@ -100,15 +100,15 @@ def stored(view: View) -> Told:
             "body": policy.body,
             "revision": policy.revision,
             "time": policy.updated_at,
-            "by": policy.updated_by,
+            "actor's name": policy.updated_by,
         }
     for number, facts in _changes(view):
         told[f"change {number}"] = facts
         end = reader.change_end(project_id, number)
         if end is not None:
             told[f"end of change {number}"] = {
-                "how": end.how,
-                "by": end.by_name,
+                "way": end.how,
+                "actor's name": end.by_name,
                 "note": end.note,
                 "release": end.release,
                 "time": end.at,
@@ -116,7 +116,7 @@ def stored(view: View) -> Told:
         for voice in reader.voices(project_id, number):
             meant = basis_of(json.loads(voice.detail))
             told[f"what {voice.subject} said to change {number}"] = {
-                "by": voice.by_name,
+                "actor's name": voice.by_name,
                 "standing": voice.standing,
                 "basis": meant if meant == voice.basis else f"{voice.basis} for {meant}",
                 "note": voice.note,
@@ -124,8 +124,8 @@ def stored(view: View) -> Told:
             }
         for comment in reader.comments(project_id, number):
             told[f"comment {comment.seq} on change {number}"] = {
-                "by": comment.by_name,
-                "subject": comment.subject,
+                "actor's name": comment.by_name,
+                "actor": comment.subject,
                 "answers": comment.answers,
                 "text": comment.body,
                 "time": comment.at,
@@ -136,45 +136,45 @@ def stored(view: View) -> Told:
             "summary": check.summary,
             "link": check.link,
             "figures": {key: repr(value) for key, value in json.loads(check.figures).items()},
-            "subject": check.subject,
-            "by": check.by_name,
+            "actor": check.subject,
+            "actor's name": check.by_name,
             "time": check.at,
         }
     for glass in reader.broken_glass(project_id, 2**31):
         review = None
         if glass.reviewed_at is not None:
-            review = [glass.reviewed_at, glass.reviewed_by, glass.note]
+            review = _review(glass.reviewed_at, glass.reviewed_by, glass.note)
         told[f"broken glass of release {glass.release}"] = {
-            "by": glass.by_name,
-            "subject": glass.subject,
+            "actor's name": glass.by_name,
+            "actor": glass.subject,
             "reason": glass.reason,
-            "passed": json.loads(glass.passed),
+            "rules passed over": json.loads(glass.passed),
             "time": glass.at,
             "review": review,
         }
     return told
 
 
-def _policy(told: Told, line: Line, fact: dict[str, Any]) -> None:
+def _policy(told: Told, line: Line, fact: Facts) -> None:
     name = f"policy {fact['policy']}"
     told[name] = {
         "body": canonical_json(fact["body"]) if line.type == "policy.set" else None,
         "revision": told.get(name, {}).get("revision", 0) + 1,
         "time": line.at,
-        "by": line.by,
+        "actor's name": line.by,
     }
 
 
-def _change(told: Told, line: Line, fact: dict[str, Any]) -> None:
+def _change(told: Told, line: Line, fact: Facts) -> None:
     name = f"change {fact['change']}"
     before = told.get(name)
     armed_by = None
     if fact["armed"]:
         kept = before is not None and (fact["moves"], fact["apply_at"]) == (
             before["moves"],
-            before["apply_at"],
+            before["time to apply it"],
         )
-        armed_by = (before["armed by"] if before and kept else None) or line.actor
+        armed_by = (before["armer"] if before and kept else None) or line.actor
     told[name] = {
         "title": fact["title"],
         "reason": fact["reason"],
@@ -184,15 +184,19 @@ def _change(told: Told, line: Line, fact: dict[str, Any]) -> None:
         "author": before["author"] if before else line.actor,
         "author's name": before["author's name"] if before else line.by,
         "editors": list(dict.fromkeys([*(before["editors"] if before else ()), line.actor])),
-        "created at": before["created at"] if before else line.at,
-        "updated at": line.at,
-        "expires at": fact["expires_at"],
-        "armed by": armed_by,
-        "apply_at": fact["apply_at"],
+        "time of creation": before["time of creation"] if before else line.at,
+        "time of the last edit": line.at,
+        "time of expiry": fact["expires_at"],
+        "armer": armed_by,
+        "time to apply it": fact["apply_at"],
     }
 
 
-def _changes(view: View) -> Iterator[tuple[int, dict[str, Any]]]:
+def _review(at: int, by: str | None, note: str | None) -> Facts:
+    return {"time": at, "by": by, "note": note}
+
+
+def _changes(view: View) -> Iterator[tuple[int, Facts]]:
     before: int | None = None
     while rows := view.reader.changes(view.project.id, before, _STEP, only_open=False):
         for row in rows:
@@ -207,11 +211,11 @@ def _changes(view: View) -> Iterator[tuple[int, dict[str, Any]]]:
                     "author": row.author,
                     "author's name": row.author_name,
                     "editors": json.loads(row.editors),
-                    "created at": row.created_at,
-                    "updated at": row.updated_at,
-                    "expires at": row.expires_at,
-                    "armed by": row.armed_by,
-                    "apply_at": row.apply_at,
+                    "time of creation": row.created_at,
+                    "time of the last edit": row.updated_at,
+                    "time of expiry": row.expires_at,
+                    "armer": row.armed_by,
+                    "time to apply it": row.apply_at,
                 },
             )
         before = rows[-1].number

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pointsman.app.application import View
+from pointsman.app.doctor_findings import Facts, Told
 from pointsman.app.ports.providers import ProviderRow
 from pointsman.app.providers import fact_of
 from pointsman.core.journal import Line
 from pointsman.errors import IntegrityError
 
 TYPES = ("provider.set", "provider.deleted")
-Told = dict[str, dict[str, Any]]
-"""Providers by their names, as the journal tells them."""
 
 
-def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
+def apply(told: Told, line: Line, fact: Facts) -> None:
     """Let an entry take effect on what was told so far. Raises `LookupError` if it can't."""
     shown = {name: value for name, value in fact.items() if name != "key_was"}
-    told[fact["provider_name"]] = {**shown, "set": [line.at, line.by]}
+    told[f"provider {fact['provider_name']}"] = _facts(shown, line.at, line.by)
 
 
 def stored(view: View) -> Told:
     """The providers as they stand in the store, in the same words."""
     return {
-        row.name: {**_fact(row), "set": [row.updated_at, row.updated_by]}
+        f"provider {row.name}": _facts(_fact(row), row.updated_at, row.updated_by)
         for row in view.reader.every_provider(view.project.id)
     }
 
 
-def _fact(row: ProviderRow) -> dict[str, Any]:
+def _fact(row: ProviderRow) -> Facts:
     try:
         return fact_of(row)
     except IntegrityError:
-        return {"unreadable": row.body}
+        return {"unreadable body": row.body}
+
+
+def _facts(fact: Facts, at: int, by: str) -> Facts:
+    worded = {name.replace("_", " "): value for name, value in fact.items()}
+    return {**worded, "time": at, "maker": by}

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from pointsman.app.application import View
+from pointsman.app.doctor_findings import Facts, Told
 from pointsman.app.webhooks import fingerprint
 from pointsman.core.journal import Line
 from pointsman.core.webhooks import origin
 
-Told = dict[str, dict[str, Any]]
-"""Webhooks by their ids, as the journal tells them."""
+TYPES = tuple(
+    f"webhook.{done}" for done in ("created", "changed", "deleted", "disabled", "enabled")
+)
 
 
-def apply(told: Told, line: Line, fact: dict[str, Any]) -> None:
+def apply(told: Told, line: Line, fact: Facts) -> None:
     """Let an entry take effect on what was told so far. Raises `LookupError` if it can't."""
-    identity = fact["webhook"]
+    hook = f"webhook {fact['webhook']}"
     if line.type == "webhook.created":
-        told[identity] = {"made": [line.at, line.by], "disabled": None} | _terms(fact)
+        told[hook] = {**_made(line.at, line.by), "pause": None, **_terms(fact)}
     elif line.type == "webhook.changed":
-        told[identity] |= _terms(fact)
+        told[hook] |= _terms(fact)
     elif line.type == "webhook.deleted":
-        del told[identity]
+        del told[hook]
     elif line.type == "webhook.disabled":
-        told[identity]["disabled"] = [line.at, fact["reason"]]
+        told[hook]["pause"] = _pause(line.at, fact["reason"])
     elif line.type == "webhook.enabled":
-        told[identity]["disabled"] = None
+        told[hook]["pause"] = None
 
 
 def stored(view: View) -> Told:
     """The webhooks as they stand in the store, in the same words."""
     return {
-        row.id: {
-            "made": [row.created_at, row.created_by],
-            "disabled": None if row.disabled_at is None else [row.disabled_at, row.disabled_why],
-            "webhook_name": row.name,
+        f"webhook {row.id}": {
+            **_made(row.created_at, row.created_by),
+            "pause": None if row.disabled_at is None else _pause(row.disabled_at, row.disabled_why),
+            "name": row.name,
             "address": origin(row.url),
             "events": json.loads(row.events),
             "artifacts": row.artifacts,
@@ -47,6 +48,14 @@ def stored(view: View) -> Told:
     }
 
 
-def _terms(fact: dict[str, Any]) -> dict[str, Any]:
+def _made(at: int, by: str) -> Facts:
+    return {"time of creation": at, "maker": by}
+
+
+def _pause(at: int, why: str | None) -> Facts:
+    return {"time": at, "why": why}
+
+
+def _terms(fact: Facts) -> Facts:
     names = ("webhook_name", "address", "events", "artifacts", "aliases", "format", "fingerprint")
-    return {name: fact[name] for name in names}
+    return {name.removeprefix("webhook_"): fact[name] for name in names}

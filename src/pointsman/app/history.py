@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pointsman.app.application import View
 from pointsman.app.describing import entry_of
 from pointsman.app.including import find_version
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import EntryFilter, VersionRow
-from pointsman.app.releases import MOVED, release_of
+from pointsman.app.releases import MOVED, moves_of, release_of
+from pointsman.core.access import may
 from pointsman.core.canonical import check_text
 from pointsman.core.journal import Line, genesis
+from pointsman.core.making import full_label, split_label
 from pointsman.core.names import check_alias
 from pointsman.core.record import Evidence, EvidenceMove, EvidenceVersion
 from pointsman.core.releases import target_from_plain
@@ -171,9 +174,19 @@ def evidence(view: View, selector: Selector, at: int | None = None) -> Evidence:
         change=fact.get("change"),
         approvals=tuple(fact.get("approvals") or ()),
         checks=tuple(fact.get("checks") or ()),
-        evaluations=tuple(fact.get("evaluations") or ()),
+        evaluations=tuple(_evaluations(view, line, fact["release"])),
         glass=tuple(fact.get("glass") or ()),
     )
+
+
+def _evaluations(view: View, line: Line, release: int) -> Iterator[Mapping[str, Any]]:
+    """What was evaluated for a move and for those made with it, as far as it may be read."""
+    others = [one for one in moves_of(view, release) if one.seq != line.seq]
+    for one in [line, *others]:
+        for evaluation in json.loads(one.data).get("evaluations", ()):
+            kind, name, _ = split_label(full_label(evaluation["version"]))
+            if may(view.actor, "read", kind, name).allowed:
+                yield evaluation
 
 
 def _version_told(row: VersionRow, weight: int | None) -> EvidenceVersion:

@@ -7,13 +7,13 @@ what happens. The judgement itself is `core.policy`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pointsman.app import people
 from pointsman.app.application import View
 from pointsman.app.closure import closure_of, seal_of
-from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
+from pointsman.app.evaluating.plans import Wanted, plan_of, scope_of
 from pointsman.app.looseness import loose_parts, loose_suites
 from pointsman.app.places import Backing, Place
 from pointsman.app.policies import asks_for_owners, policies_of
@@ -93,6 +93,7 @@ def judge_move(
         voices=backing.voices,
         checks={name: report.state for name, report in reports.items()},  # type: ignore[misc]
         evaluations=tuple(one.requirement for one in wanted),
+        hidden=frozenset(_hidden(view, wanted)),
     )
     found = verdict(policy, case)
     waived = any(reason.code in FORGIVABLE for reason in found.reasons)
@@ -124,6 +125,28 @@ def judge_move(
     )
 
 
+def _hidden(view: View, wanted: Sequence[Wanted]) -> Iterator[str]:
+    """What has to be evaluated and must not be named to the caller."""
+    if view.actor.narrow:
+        for one in (each.requirement for each in wanted):
+            if not may(view.actor, "read", one.kind, one.name).allowed:
+                yield f"{one.kind}:{one.name}"
+
+
+def told_once(judged: Sequence[Judged]) -> list[Judged]:
+    """Judgements of moves made together, with what all of them have evaluated told once.
+
+    What moves is with its own move, and what lies downstream with the first that asks for it.
+    """
+    told = {need.key for one in judged for need in one.evaluations if not need.distance}
+    found = []
+    for one in judged:
+        left = [need for need in one.evaluations if not need.distance or need.key not in told]
+        told |= {need.key for need in left}
+        found.append(replace(one, evaluations=tuple(left)))
+    return found
+
+
 def _decides(view: View, artifact: ArtifactRow) -> bool:
     """Whether evaluations are decided by it: going back to an easier one is no way to safety."""
     if artifact.kind in ("suite", "dataset"):
@@ -136,14 +159,10 @@ def evaluations_of(
     view: View, policy: Policy, place: Place, to: Target | None, backing: Backing
 ) -> list[Wanted]:
     """What the policy asks to have evaluated before this move, and how each stands."""
-    if policy.evaluate == "none":
+    scope = scope_of(policy)
+    if scope is None:
         return []
-    scope = Scope(
-        downstream=policy.evaluate == "affected",
-        suites=policy.suites,
-        blocking=policy.without_suite == "block",
-    )
-    return wanted_for(view, place, backing.together or ((place, to),), scope)
+    return plan_of(view, backing.together or ((place, to),)).wanted(place, scope)
 
 
 def voices_on(view: View, number: int, basis: str) -> tuple[Voice, ...]:

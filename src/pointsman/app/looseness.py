@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 from pointsman.app.application import View
 from pointsman.app.closure import closure_of
-from pointsman.app.evaluating.orders import EVALUATED, Wanted
+from pointsman.app.evaluating.plans import Wanted
 from pointsman.app.policies import policies_of
 from pointsman.app.ports import ArtifactRow
 from pointsman.core.making import split_label
-from pointsman.core.policy import EVALUATES, Policy, governing
+from pointsman.core.policy import Policy, asks_as_much, governing
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Target
 
@@ -73,9 +73,4 @@ def _is_loose(view: View, policy: Policy, kind: str, name: str, alias: str | Non
     if alias is None:
         return True
     watched, _ = governing(policies_of(view), kind, name, alias)
-    if watched is None or watched.approvals < policy.approvals:
-        return True
-    if not set(policy.checks) <= set(watched.checks):
-        return True
-    evaluated = EVALUATES.index(watched.evaluate) >= EVALUATES.index(policy.evaluate)
-    return kind in EVALUATED and not evaluated
+    return not asks_as_much(watched, policy, kind)

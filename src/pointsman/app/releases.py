@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pointsman.app.application import View, Work
 from pointsman.app.evaluating.standing import tell_stale
 from pointsman.app.glass import record_broken_glass
-from pointsman.app.judging import Judged, judge_move, reasons_of
+from pointsman.app.judging import Judged, judge_move, reasons_of, told_once
 from pointsman.app.places import Backing, Place
 from pointsman.app.ports import AliasRow, ArtifactRow, IncluderRow, StandingRow
 from pointsman.app.readable import check_readable
@@ -219,6 +219,7 @@ def carry_out(
     ]
     if broken:
         raise together(broken)
+    on_record = dict(zip(by_place, told_once(judged), strict=True))
     number = work.next_seq
     concerns = () if backing.undoes is None else _people_of(work, backing.undoes)
     lines = [
@@ -228,7 +229,7 @@ def carry_out(
             move,
             known,
             _Circumstances(
-                number, reason, backing, by_place[move.kind, move.name, move.alias], concerns
+                number, reason, backing, on_record[move.kind, move.name, move.alias], concerns
             ),
         )
         for move in planned
@@ -278,18 +279,7 @@ def version_meant(work: Work, selector: Selector) -> Target:
 
 def find_release(view: View, number: int) -> Release:
     """The release with this number. Raises `NotFound`."""
-    lines: list[Line] = []
-    after = max(number, 1) - 1
-    # The moves of a release follow one another in the journal.
-    while more := view.reader.lines(view.project.id, after, _STEP):
-        for line in more:
-            if line.type != MOVED or json.loads(line.data)["release"] != number:
-                break
-            lines.append(line)
-        else:
-            after = more[-1].seq
-            continue
-        break
+    lines = moves_of(view, number)
     if not lines:
         raise NotFound(
             f"There is no release {number}.",
@@ -297,6 +287,19 @@ def find_release(view: View, number: int) -> Release:
             hint="Look at the history for the numbers of releases.",
         )
     return release_of(lines)
+
+
+def moves_of(view: View, number: int) -> list[Line]:
+    """The journal entries of a release, which follow one another; none if there is no such."""
+    found: list[Line] = []
+    after = max(number, 1) - 1
+    while lines := view.reader.lines(view.project.id, after, _STEP):
+        for line in lines:
+            if line.type != MOVED or json.loads(line.data)["release"] != number:
+                return found
+            found.append(line)
+        after = lines[-1].seq
+    return found
 
 
 def release_of(lines: Sequence[Line]) -> Release:

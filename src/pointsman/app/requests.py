@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 from pointsman.app.changes import Proposal, Wanted
 from pointsman.app.evaluating import asking
-from pointsman.app.evaluating.orders import EVALUATED
 from pointsman.app.publishing import Publish
 from pointsman.app.releases import Wish
 from pointsman.core.canonical import check_text
@@ -22,6 +21,7 @@ from pointsman.core.names import (
     check_name,
     check_version_number,
 )
+from pointsman.core.policy import EVALUATED
 from pointsman.core.releases import single, split
 from pointsman.core.search import Order, Query, parse_tags
 from pointsman.core.selectors import Selector, parse_selector

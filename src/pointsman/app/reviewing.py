@@ -24,6 +24,7 @@ from pointsman.app.judging import (
     digests_of,
     judge_move,
     reasons_of,
+    told_once,
     voices_on,
 )
 from pointsman.app.paging import Cursor, check_limit
@@ -43,7 +44,7 @@ from pointsman.core.changes import (
 )
 from pointsman.core.diff import ContentDiff
 from pointsman.core.evaluation import Requirement
-from pointsman.core.making import split_label
+from pointsman.core.making import full_label, split_label
 from pointsman.core.names import check_kind
 from pointsman.core.policy import Case, Voice, counted
 from pointsman.core.releases import (
@@ -219,7 +220,7 @@ def describe(view: View, row: ChangeRow) -> Change:
     ]
     moves = tuple(
         _told_move(view, place, one, each)
-        for (place, one), each in zip(places, judged, strict=True)
+        for (place, one), each in zip(places, told_once(judged), strict=True)
     )
     end = view.reader.change_end(view.project.id, row.number)
     if end is not None:
@@ -347,21 +348,15 @@ def _made_on(view: View, move: ProposedMove, release: int | None) -> tuple[Requi
     """The evaluations that a move was made on, as the record has them."""
     if release is None:
         return ()
-    step = 0
-    while lines := view.reader.lines(view.project.id, release - 1 + step, _STEP):
-        for line in lines:
-            fact = json.loads(line.data)
-            if line.type != releases.MOVED or fact["release"] != release:
-                return ()
-            if (fact["kind"], fact["name"], fact["alias"]) == (move.kind, move.name, move.alias):
-                return tuple(_told_evaluation(view, one) for one in fact.get("evaluations", ()))
-        step += len(lines)
+    for line in releases.moves_of(view, release):
+        fact = json.loads(line.data)
+        if (fact["kind"], fact["name"], fact["alias"]) == (move.kind, move.name, move.alias):
+            return tuple(_told_evaluation(view, one) for one in fact.get("evaluations", ()))
     return ()
 
 
 def _told_evaluation(view: View, fact: Mapping[str, Any]) -> Requirement:
-    label = fact["version"]
-    kind, name, number = split_label(label if label.count(":") > 1 else f"prompt:{label}")
+    kind, name, number = split_label(full_label(fact["version"]))
     return Requirement(
         kind=kind,
         name=name,

@@ -197,6 +197,11 @@ class Requirement:
     failed: tuple[int, ...] = ()
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same as another, whichever move asks for it."""
+        return self.label, self.suite, self.seal
+
+    @property
     def label(self) -> str:
         """The version by its full name."""
         start = "" if self.kind == "prompt" else f"{self.kind}:"

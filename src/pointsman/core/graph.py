@@ -126,10 +126,13 @@ class Affected:
     """What moves concern. Affected nodes come breadth first, then by kind, name and alias.
 
     What is moved is affected only if something else that is moved lies upstream of it.
+    `elsewhere` are nodes of other worlds that the way leads to: what stands by one alias in the
+    worlds of the moves, and by another that depends on them, too.
     """
 
     moved: tuple[Node, ...]
     affected: tuple[Node, ...]
+    elsewhere: tuple[Node, ...] = ()
 
 
 class Scene:
@@ -222,6 +225,13 @@ class Scene:
         """The nodes by which an artifact stands."""
         for alias in self.stands_by(artifact_id):
             yield Meaning(artifact_id, alias, self.versions((artifact_id, alias)))
+
+    def other_nodes(self, artifact_id: int) -> Iterator[Meaning]:
+        """The nodes of an artifact by which it does not stand in this world."""
+        standing = self.stands_by(artifact_id)
+        for alias, versions in self.aliases(artifact_id).items():
+            if alias not in standing:
+                yield Meaning(artifact_id, alias, versions)
 
 
 @dataclass(slots=True)
@@ -405,6 +415,7 @@ def affected(worlds: Sequence[World], places: Sequence[NodeKey], lookups: Lookup
     """
     nodes: dict[NodeKey, Node] = {}
     moved: dict[NodeKey, Node] = {}
+    others: dict[NodeKey, Node] = {}
     for world in worlds:
         scene = Scene(world, lookups)
         found = downstream(scene, places, follow=len(places) > 1)
@@ -419,11 +430,29 @@ def affected(worlds: Sequence[World], places: Sequence[NodeKey], lookups: Lookup
             ):
                 continue
             nodes[node.key] = _merged(nodes[node.key], node) if node.key in nodes else node
-    return Affected(tuple(moved.values()), tuple(sorted(nodes.values(), key=order)))
+        others |= {node.key: node for node in _elsewhere(scene, found)}
+    elsewhere = [node for key, node in others.items() if key not in nodes and key not in moved]
+    return Affected(
+        tuple(moved.values()),
+        tuple(sorted(nodes.values(), key=order)),
+        tuple(sorted(elsewhere, key=order)),
+    )
 
 
 def affected_nodes(scene: Scene, found: Downstream) -> Iterator[Node]:
     """The nodes of the world that a walk downstream has reached."""
+    return _reached(scene, found, scene.nodes)
+
+
+def _elsewhere(scene: Scene, found: Downstream) -> Iterator[Node]:
+    """The nodes of other worlds that a walk downstream has reached."""
+    return _reached(scene, found, scene.other_nodes)
+
+
+def _reached(
+    scene: Scene, found: Downstream, nodes_of: Callable[[int], Iterable[Meaning]]
+) -> Iterator[Node]:
+    """Those of each artifact's nodes that a walk downstream has reached."""
     numbers: dict[int, set[int]] = defaultdict(set)
     for artifact_id, number in found.levels:
         numbers[artifact_id].add(number)
@@ -432,7 +461,7 @@ def affected_nodes(scene: Scene, found: Downstream) -> Iterator[Node]:
         standing = scene.artifact(artifact_id)
         if standing is None:
             continue
-        for _, alias, versions in scene.nodes(artifact_id):
+        for _, alias, versions in nodes_of(artifact_id):
             hit = [number for number in versions if number in reached]
             if hit:
                 keys = [(artifact_id, number) for number in hit]

@@ -153,6 +153,11 @@ class Orders:
         return self.baseline is not None and self.baseline == self.candidate
 
 
+def full_label(label: str) -> str:
+    """A version's label with its kind, which is left out of those of prompts for people."""
+    return label if label.count(":") > 1 else f"prompt:{label}"
+
+
 def split_label(label: str) -> tuple[str, str, int]:
     """Kind, name and number of a version's label. Neither kind nor number has a colon."""
     kind, _, rest = label.partition(":")

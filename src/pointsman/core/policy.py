@@ -172,7 +172,8 @@ class Case:
     the digests that would be live, `evaluations` those that the policy asks for and how they
     stand. `loose` are the selectors by which the target includes what others may change without
     as much being asked, `loose_suites` those of suites, rows and judges that decide its
-    evaluations. `rollback` is whether the target was live there before.
+    evaluations. `rollback` is whether the target was live there before. `hidden` are artifacts
+    (``kind:name``) that whoever is told may not read, so that no reason names them.
     """
 
     actor: Actor
@@ -190,6 +191,7 @@ class Case:
     loose_suites: tuple[str, ...] = ()
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     evaluations: tuple[Requirement, ...] = ()
+    hidden: frozenset[str] = frozenset()
 
     @property
     def where(self) -> str:
@@ -239,6 +241,39 @@ def verdict(policy: Policy | None, case: Case) -> Verdict:
         found += [*_approvals(policy, case), *_checks(policy, case), *_evaluations(case)]
         found += [*_moment(policy, case), *_inclusions(policy, case)]
     return Verdict(tuple(found))
+
+
+def asks_as_much(watched: Policy | None, policy: Policy, kind: str) -> bool:
+    """Whether `watched`, for artifacts of a kind, asks for what `policy` does, or for more.
+
+    This is for evidence, and for what makes it worth less: one's own approval, approvals that
+    never expire, reports by anybody, rollbacks that wait for nothing, artifacts that no suite is
+    for. Which people and suites each names is not compared.
+    """
+    if watched is None or watched.approvals < policy.approvals:
+        return False
+    if policy.approvals:
+        if watched.self_approval and not policy.self_approval:
+            return False
+        never = not watched.approvals_expire
+        if policy.approvals_expire and (
+            never or watched.approvals_expire > policy.approvals_expire
+        ):
+            return False
+    if not set(policy.checks) <= set(watched.checks):
+        return False
+    if policy.checks and watched.reporters == Who() != policy.reporters:
+        return False
+    if kind not in EVALUATED:
+        return True  # what decides evaluations is never free to go back
+    if policy.rollback == "governed" and watched.rollback == "free":
+        return False
+    if policy.evaluate != "none" and (policy.without_suite, watched.without_suite) == (
+        "block",
+        "warn",
+    ):
+        return False
+    return EVALUATES.index(watched.evaluate) >= EVALUATES.index(policy.evaluate)
 
 
 def broken_glass(policy: Policy | None, case: Case) -> tuple[Verdict, tuple[Reason, ...]]:
@@ -361,7 +396,10 @@ def _evaluations(case: Case) -> list[Reason]:
     for one in case.evaluations:
         if one.state == "passed" or not one.blocking:
             continue
-        what = one.label + (f", which moving {case.where} affects," if one.distance else "")
+        if f"{one.kind}:{one.name}" in case.hidden:
+            found.append(_unseen(one))
+            continue
+        what = one.label + (", downstream of what moves," if one.distance else "")
         if not one.suite:
             told = f"No suite can tell whether {what} would be good."
             hint = "Publish a suite that is for it, and point its alias there."
@@ -382,6 +420,16 @@ def _evaluations(case: Case) -> list[Reason]:
                 hint = "Ask for it again: pointsman eval run, or eval change for a change."
             found.append(Reason("evaluation_missing", told, hint))
     return found
+
+
+def _unseen(one: Requirement) -> Reason:
+    what = "Something downstream of what moves, which you may not read,"
+    hint = "Ask somebody who may read all of the project."
+    if not one.suite:
+        return Reason("no_suite", f"{what} has no suite that could tell whether it is good.", hint)
+    if one.state in ("failed", "inconclusive"):
+        return Reason("evaluation_not_passed", f"{what} was evaluated, and did not pass.", hint)
+    return Reason("evaluation_missing", f"{what} has not been evaluated yet.", hint)
 
 
 def _inclusions(policy: Policy, case: Case) -> list[Reason]:
@@ -459,6 +507,8 @@ def _at(day: object, text: str, zone: ZoneInfo) -> datetime:
 _WHY: Final = "Say why; it stays on record and is shown with the alias."
 EVALUATES: Final = ("none", "self", "affected")
 """How much a policy has evaluated, the least first."""
+EVALUATED: Final = ("prompt", "model")
+"""Kinds that are evaluated; suites and datasets are what they are evaluated with."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _STATES: Final[dict[CheckState, str]] = {
     "passed": "passed",

@@ -92,8 +92,8 @@ class Evidence:
 
     `move` is None where no alias was asked for. `change` is the number of the change that was
     applied; `approvals`, `checks`, `evaluations` and `glass` are what was recorded with the
-    move: who approved, which checks and evaluations counted, and what was passed over by
-    breaking the glass.
+    move: who approved, which checks and evaluations counted (those for the moves made with
+    it last), and what was passed over by breaking the glass.
     """
 
     selector: str

@@ -312,7 +312,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that `doctor` found wrong: which invariant, where, and what."""
+    """One thing that `doctor` found wrong: which invariant, where, and what, in words.
+
+    Where the store and the journal differ, `message` has each fact that does, with both sides.
+    """
 
     check: str
     subject: str

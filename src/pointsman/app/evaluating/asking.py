@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pointsman.app.application import View, Work
 from pointsman.app.basis import found_change, places_of, targets_of
-from pointsman.app.evaluating.orders import Scope, Wanted, wanted_for
+from pointsman.app.evaluating.plans import Plan, Scope, Wanted
 from pointsman.app.evaluating.runs import MAX_OPEN, Asked, ask_for, check_readable, supersede, told
 from pointsman.app.including import find_version
 from pointsman.app.judging import evaluations_of
@@ -182,7 +182,7 @@ def _planned(view: View, request: Request) -> list[Wanted]:
         row = _pointing(artifact.id, alias, request.against)
     place = Place(artifact, alias, row)
     scope = Scope(downstream=request.affected, suites=request.suites)
-    return wanted_for(view, place, ((place, target),), scope)
+    return Plan(view, ((place, target),)).wanted(place, scope)
 
 
 def _may_read(view: View, one: Requirement) -> bool:

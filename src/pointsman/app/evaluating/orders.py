@@ -1,15 +1,13 @@
-"""What has to be evaluated before an alias moves, and how each of it stands.
+"""The orders of an evaluation: everything that takes part, resolved to exact versions.
 
-The world as the moves would leave it is laid beside the world as it is. Whatever an output is
-made of in either is resolved to exact versions; the digest of all that, the seal, finds the
-evaluation that was made of exactly this. So evidence is never marked stale: where anything
-has moved, the seal is another, and nothing is found under it.
+Their digest, the seal, finds the evaluations that were made of exactly this. So evidence is
+never marked stale: where anything has moved, the seal is another, and nothing is found.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,23 +15,16 @@ from pointsman.app import graph, people
 from pointsman.app.application import View
 from pointsman.app.evaluating.runs import told
 from pointsman.app.including import find_version
-from pointsman.app.places import Moves, Place
 from pointsman.app.ports import ArtifactRow
 from pointsman.core.access import may
 from pointsman.core.evaluation import Evaluation, Requirement
-from pointsman.core.graph import NodeKey, World
+from pointsman.core.graph import World
 from pointsman.core.making import Making, Need, Orders, Part, label_of
-from pointsman.core.releases import target_from_plain
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.suites import Maker, SuiteContent, parse_suite
-from pointsman.core.vocabulary import Target
 from pointsman.errors import Gone, NotFound, PointsmanError
 
-EVALUATED = ("prompt", "model")
-"""Kinds that are evaluated; suites and datasets are what they are evaluated with."""
 CONCLUSIVE = ("passed", "failed")
-Overrides = frozenset[tuple[NodeKey, Target | None]]
-_STEP = 50
 _JUDGE = Maker("prompt")
 
 
@@ -55,14 +46,6 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One thing that is to be evaluated; `orders` is None where nothing could be."""
-
-    requirement: Requirement
-    orders: Orders | None
-
-
-@dataclass(frozen=True, slots=True)
 class Subject:
     """A version that would be live at a node, and the one that is."""
 
@@ -71,18 +54,6 @@ class Subject:
     version: int
     against: int | None
     distance: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """How far to look, and with what. `suites` are selectors; none: those that have the alias.
-
-    `blocking` is whether an artifact without a suite stands in the way.
-    """
-
-    downstream: bool = True
-    suites: tuple[str, ...] = ()
-    blocking: bool = True
 
 
 class Makings:
@@ -99,25 +70,6 @@ class Makings:
         if key not in self._known:
             self._known[key] = making_of(self._view, artifact_id, version, self._world)
         return self._known[key]
-
-
-def wanted_for(view: View, place: Place, moves: Moves, scope: Scope) -> list[Wanted]:
-    """What is to be evaluated for the move of one alias, made together with others.
-
-    Where the alias is deleted, nothing would be live there, and what depends on it still is.
-    Where it is to be a split, what depends on it is evaluated with each of its versions.
-    """
-    worlds = _Worlds(view, moves)
-    suites: dict[str, list[Suite | Unusable]] = {}
-    found: dict[tuple[str, str, str], Wanted] = {}
-    for subject in _subjects(view, place, moves, scope):
-        if subject.alias not in suites:
-            suites[subject.alias] = list(suites_in(view, scope.suites, subject.alias))
-        for pair in worlds.of(subject):
-            for one in _wanted(view, subject, suites[subject.alias], pair, scope):
-                known = one.requirement
-                found.setdefault((known.label, known.suite, known.seal), one)
-    return list(found.values())
 
 
 def orders_for(
@@ -230,120 +182,6 @@ def _may_try_again(view: View, one: Evaluation, subject: str) -> bool:
     return asker is not None and may(asker, "approve", one.kind, one.name).allowed
 
 
-class _Worlds:
-    """The worlds as the moves would leave them, beside those that are, by alias.
-
-    An output is made in a world in which each alias means one version, so a split that is to
-    be makes several: one for each of its versions, all others being the heaviest.
-    """
-
-    def __init__(self, view: View, moves: Moves) -> None:
-        self._view = view
-        self._moves = {(one.artifact.id, one.alias): to for one, to in moves}
-        self._makings: dict[tuple[str, Overrides], Makings] = {}
-
-    def of(self, subject: Subject) -> Iterator[tuple[Makings, Makings]]:
-        """The pairs of worlds (after, before) in which a subject is to be evaluated."""
-        own = subject.artifact.id, subject.alias
-        base = {key: _pinned(to) for key, to in self._moves.items()}
-        if own in base:
-            base[own] = Target(version=subject.version)
-        before = self._in(subject.alias, {})
-        yield self._in(subject.alias, base), before
-        for key, to in self._moves.items():
-            for version in to.versions if to and key != own else ():
-                other = Target(version=version)
-                if other != base[key]:
-                    yield self._in(subject.alias, {**base, key: other}), before
-
-    def _in(self, alias: str, overrides: Mapping[NodeKey, Target | None]) -> Makings:
-        key = alias, frozenset(overrides.items())
-        if key not in self._makings:
-            self._makings[key] = Makings(self._view, World(alias, overrides))
-        return self._makings[key]
-
-
-def _pinned(target: Target | None) -> Target | None:
-    number = _main(target)
-    return None if number is None else Target(version=number)
-
-
-def _subjects(view: View, place: Place, moves: Moves, scope: Scope) -> Iterator[Subject]:
-    """What moves, and what is affected by it: each version that would be live.
-
-    What moves along and lies downstream is among the latter: its own policy may ask less.
-    """
-    targets = {(one.artifact.id, one.alias): (one, to) for one, to in moves}
-    to = targets[place.artifact.id, place.alias][1]
-    if place.artifact.kind in EVALUATED:
-        for version in to.versions if to else ():
-            yield Subject(place.artifact, place.alias, version, _live(view, place), 0)
-    if not scope.downstream:
-        return
-    for node in graph.affected_by(view, moves).affected:
-        own = (place.artifact.id, place.alias) == node.key
-        if node.kind not in EVALUATED or own:
-            continue
-        artifact = view.reader.artifact_by_id(node.artifact_id)
-        assert artifact is not None, "nodes are artifacts"
-        along = targets.get(node.key)
-        for version in node.versions:
-            against = version if along is None else _live(view, along[0])
-            yield Subject(artifact, node.alias, version, against, max(node.level, 1))
-
-
-def _live(view: View, place: Place) -> int | None:
-    """The version that is live at a place, or was so last."""
-    return _main(place.target or _last_live(view, place))
-
-
-def _wanted(
-    view: View,
-    subject: Subject,
-    suites: Sequence[Suite | Unusable],
-    worlds: tuple[Makings, Makings],
-    scope: Scope,
-) -> list[Wanted]:
-    found = []
-    artifact = subject.artifact
-    if subject.distance and _is_untouched(subject, worlds):
-        return []
-    for suite in suites:
-        if isinstance(suite, Unusable):
-            found.append(_nothing(view, subject, suite))
-            continue
-        if not suite.content.is_for(artifact.kind, artifact.name):
-            continue
-        try:
-            orders = orders_for(view, suite, subject, worlds)
-        except PointsmanError as error:
-            found.append(_nothing(view, subject, Unusable(suite.label, error.message)))
-            continue
-        if subject.distance and orders.is_blind:
-            continue  # what changed takes no part in how this suite makes outputs
-        requirement = requirement_of(view, subject, suite.label, orders.seal)
-        found.append(Wanted(requirement, orders))
-    if not found:
-        nothing = requirement_of(view, subject, "", "")
-        found.append(Wanted(replace(nothing, blocking=scope.blocking), None))
-    return found
-
-
-def _is_untouched(subject: Subject, worlds: tuple[Makings, Makings]) -> bool:
-    """Whether the moves change nothing of what an output downstream is made of."""
-    if subject.against is None:
-        return False
-    after, before = worlds
-    live = before.of(subject.artifact.id, subject.against)
-    return after.of(subject.artifact.id, subject.version) == live
-
-
-def _nothing(view: View, subject: Subject, suite: Unusable) -> Wanted:
-    """What can't be evaluated, and so can't pass."""
-    requirement = requirement_of(view, subject, suite.label, "")
-    return Wanted(replace(requirement, state="inconclusive", summary=suite.message), None)
-
-
 def _suite(view: View, selector: Selector) -> Suite:
     artifact, number, digest = _resolved(view, selector)
     body = view.reader.content(artifact.id, number)
@@ -367,27 +205,6 @@ def _resolved(view: View, selector: Selector) -> tuple[ArtifactRow, int, str]:
         )
     row, _ = find_version(view, artifact, selector, None)
     return artifact, row.number, row.digest
-
-
-def _last_live(view: View, place: Place) -> Target | None:
-    """Where a deleted alias pointed last, so that deleting it is no way round a comparison."""
-    before: int | None = None
-    while lines := view.reader.alias_lines(place.artifact.id, place.alias, before, _STEP):
-        for line in lines:
-            target = target_from_plain(json.loads(line.data)["to"])
-            if target is not None:
-                return target
-        before = lines[-1].seq
-    return None
-
-
-def _main(target: Target | None) -> int | None:
-    """The version that stands for a target: of a split, the heaviest."""
-    if target is None:
-        return None
-    if target.version is not None:
-        return target.version
-    return max(target.split, key=lambda arm: arm.weight).version
 
 
 def _needs(needs: Sequence[graph.Need]) -> Iterator[Need]:

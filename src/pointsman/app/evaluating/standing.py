@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from pointsman.app import graph, people
 from pointsman.app.application import View, Work
-from pointsman.app.evaluating.orders import EVALUATED, Suite, making_of, suites_in
+from pointsman.app.evaluating.orders import Suite, making_of, suites_in
 from pointsman.app.evaluating.runs import orders_of, told
 from pointsman.app.places import Moves
 from pointsman.app.ports import ArtifactRow
 from pointsman.app.ports.evaluation import EvaluationRow
+from pointsman.core.access import may
 from pointsman.core.evaluation import Standing
 from pointsman.core.graph import Node, World
 from pointsman.core.making import Making, split_label
+from pointsman.core.policy import EVALUATED
 from pointsman.core.selectors import Selector
 from pointsman.errors import NotFound
 
@@ -101,7 +103,7 @@ def _standing(
     found = nothing
     for row in _ended(view, artifact, version, suite):
         evaluation, orders = told(view, row), orders_of(row)
-        stale = list(_changes(orders.candidate, now))
+        stale = list(dict.fromkeys(_changes(view, orders.candidate, now)))
         if orders.suite != suite.label:
             stale.insert(0, f"it was made by {orders.suite}, and {suite.label} is live")
         if found is nothing or not stale:
@@ -132,13 +134,18 @@ def _ended(
             yield row
 
 
-def _changes(then: Making, now: Making) -> Iterator[str]:
-    """What an output is made of now and was not then, by the artifacts."""
+def _changes(view: View, then: Making, now: Making) -> Iterator[str]:
+    """What an output is made of now and was not then, by the artifacts that may be read."""
     before, after = _versions(then), _versions(now)
     for artifact in sorted({*before, *after}):
         was, it_is = before.get(artifact), after.get(artifact)
-        if was != it_is:
+        if was == it_is:
+            continue
+        kind, _, name = artifact.partition(":")
+        if may(view.actor, "read", kind, name).allowed:
             yield f"{artifact} is {_shown(it_is)}, and was {_shown(was)}"
+        else:
+            yield "something that you may not read is another version"
 
 
 def _versions(making: Making) -> Mapping[str, Sequence[int]]:
