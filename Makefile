@@ -3,6 +3,7 @@
 
 VENV := .venv
 MLFLOW := .venv-mlflow
+SHIPPED := src/pointsman/web/static/vendor/htmx.min.js
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -23,10 +24,10 @@ ARGS ?=
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
 
-demo: $(VENV)/.server ## start a registry with something in it, and show what it does
+demo: $(VENV)/.server $(SHIPPED) ## start a registry with something in it, and show what it does
 	$(BIN)/python demo/run.py
 
-test: $(VENV)/.dev $(MLFLOW)/.whole ## run all tests
+test: $(VENV)/.dev $(SHIPPED) $(MLFLOW)/.whole ## run all tests
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint and types
@@ -45,7 +46,7 @@ faults: $(VENV)/.dev ## kill, cut and fill the disk a hundred times, not the few
 	POINTSMAN_FAULT_RUNS=$${POINTSMAN_FAULT_RUNS:-100} $(BIN)/pytest tests/faults $(ARGS)
 
 clean: ## remove the environment and all that was built
-	rm -rf $(VENV) $(MLFLOW) build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MLFLOW) $(dir $(SHIPPED)) assets/node_modules build dist .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 
@@ -68,6 +69,11 @@ $(VENV)/.server: requirements/server.lock pyproject.toml
 $(VENV)/.dev: requirements/dev.lock pyproject.toml
 	$(install)
 	@touch $(VENV)/.server
+
+# What pages take from the npm registry: with the npm that is there, or one of our own.
+$(SHIPPED): assets/package-lock.json $(VENV)/.server
+	$(BIN)/python assets/build.py
+	@touch $@
 
 # MLflow's client, for the tests that speak its protocol: what it needs is not what we need.
 $(MLFLOW)/.whole: requirements/mlflow.lock
@@ -98,3 +104,4 @@ lock: ## make the locks again from pyproject.toml; UPGRADE=1 for the newest of e
 	$(COMPILE_OURS) --extra dev --output-file requirements/dev.lock
 	$(COMPILE_OURS) --extra server --extra llm --constraint requirements/dev.lock --output-file requirements/server.lock
 	$(COMPILE) requirements/mlflow.in --output-file requirements/mlflow.lock
+	$(COMPILE) requirements/node.in --output-file requirements/node.lock

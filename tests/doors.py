@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from cli.commands import Cli
 from pointsman import Client, Registry
@@ -35,6 +36,18 @@ class Attempt:
         """Send a request; refused or not."""
         answer: Answer = self.api.request(method, path, body, key=self.secret, **more)  # type: ignore[arg-type]
         assert answer.status in (200, 201, 403), answer
+
+    def send(self, form: str, **fields: object) -> None:
+        """Send the form of a page about the artifact, as a browser does."""
+        body = urlencode({"alias": self.alias, "reason": WHY, **fields}).encode()
+        address = f"//projects/default/prompts/{quote(self.name)}:{form}"
+        headers = {
+            "Cookie": f"pointsman_session={self.secret}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Sec-Fetch-Site": "same-origin",
+        }
+        answer = self.api.request("POST", address, body, key=None, headers=headers)
+        assert answer.status in (303, 403), answer
 
     def client(self, deed: Callable[[Client], object]) -> None:
         """Do something with the client library."""
@@ -111,6 +124,10 @@ TRIED: dict[str, Callable[[Attempt], None]] = {
     "MLflow DELETE alias": lambda t: t.ask(
         "DELETE", f"{_MLFLOW}/alias", {"name": t.name, "alias": t.alias}
     ),
+    # The pages
+    "the form to move": lambda t: t.send("move", version=3, deed="move"),
+    "the form to move, breaking the glass": lambda t: t.send("move", version=3, deed="break"),
+    "the form to roll back": lambda t: t.send("rollback"),
     # The client library
     "client.promote": lambda t: t.client(lambda c: c.promote(f"{t.name}:3", t.alias, reason=WHY)),
     "client.split": lambda t: t.client(
@@ -199,6 +216,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pointsman.wire.mlflow.versions:delete": (),
     "pointsman.wire.mlflow.versions:transition": (),
     "pointsman.wire.mlflow.versions:create": (),
+    "pointsman.web.moving:move": ("the form to move", "the form to move, breaking the glass"),
+    "pointsman.web.moving:roll_back": ("the form to roll back",),
     # In a program's own process the caller is an admin, whom a policy binds like all others.
     "pointsman.compose:promote": ("embedded promote",),
     "pointsman.compose:_release": ("embedded release", "embedded delete_alias", "embedded split"),

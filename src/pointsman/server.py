@@ -24,6 +24,7 @@ from pointsman.app.tail import Tail
 from pointsman.errors import InvalidInput, PointsmanError, Unavailable
 from pointsman.evals.worker import Terms as Terms  # what the command line says of workers
 from pointsman.evals.worker import Worker
+from pointsman.web.site import Site
 from pointsman.wire.hooks.sender import HttpSender
 from pointsman.wire.mlflow.api import MlflowApi
 from pointsman.wire.mlflow.errors import told as mlflow_error
@@ -58,6 +59,7 @@ class Service:
         self.mlflow = MlflowApi(
             self.app, self.gate, self.native.runner, self.native.metrics.counting
         )
+        self.site = Site(self.app, self.tail, self.gate, self.native.runner.off_loop, self.native)
         self.checkpoints = checkpoints.keeper(self.app)
         self.courier = Courier(self.app, self.tail, HttpSender())
         self.applier = Applier(self.app, self.tail)
@@ -73,7 +75,8 @@ class Service:
         """Answer one request."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
-        surface = self.mlflow if self.mlflow.answers(scope["path"]) else self.native
+        surfaces = (self.mlflow, self.site)
+        surface = next((one for one in surfaces if one.answers(scope["path"])), self.native)
         await surface(scope, receive, send)
 
     def tell(self, url: bytes, error: InvalidInput) -> tuple[int, dict[str, str], bytes]:

@@ -112,24 +112,8 @@ def roll_back_alias(
     Doing it twice goes back two releases. Raises `NotFound` if there is nothing to undo and
     `Conflict` if the alias had no target before.
     """
-    place = _place(work, kind, name, alias)
-    artifact, row = place.artifact, place.row
+    place, undo = _undone_next(work, kind, name, alias)
     where = f"{name}@{alias}"
-    if row is None:
-        raise NotFound(f"There is no {where}.", code="alias_not_found", field="alias")
-    undo = move_to_undo(_past(work, artifact.id, row.name))
-    if undo is None:
-        raise NotFound(
-            f"{where} has no release left to roll back.",
-            code="nothing_to_roll_back",
-            hint="Every release of it has been rolled back already.",
-        )
-    if undo.before is None:
-        raise Conflict(
-            f"Release {undo.release} gave {where} its first target: there is none to go back to.",
-            code="nothing_before",
-            hint="Delete the alias, or move it to the version that you want.",
-        )
     done = carry_out(
         work, [(place, Order(undo.before, if_revision))], reason, Backing(undoes=undo.release)
     )
@@ -140,6 +124,12 @@ def roll_back_alias(
             hint="Move it by hand if you want an older version.",
         )
     return done
+
+
+def next_to_undo(view: View, kind: str, name: str, alias: str) -> PastMove:
+    """The move that rolling an alias back would undo. Raises as `roll_back_alias` does."""
+    view.require("read")
+    return _undone_next(view, kind, name, alias)[1]
 
 
 def roll_back_release(work: Work, number: int, reason: str) -> Release:
@@ -327,10 +317,31 @@ def release_of(lines: Sequence[Line]) -> Release:
     )
 
 
-def _place(work: Work, kind: str, name: str, alias: str) -> Place:
+def _place(view: View, kind: str, name: str, alias: str) -> Place:
     """Where an alias is now. Raises `NotFound` if there is no such artifact."""
-    artifact, alias = work.artifact(kind, name), check_alias(alias)
-    return Place(artifact, alias, work.tx.alias(artifact.id, alias))
+    artifact, alias = view.artifact(kind, name), check_alias(alias)
+    return Place(artifact, alias, view.reader.alias(artifact.id, alias))
+
+
+def _undone_next(view: View, kind: str, name: str, alias: str) -> tuple[Place, PastMove]:
+    place = _place(view, kind, name, alias)
+    where = f"{name}@{alias}"
+    if place.row is None:
+        raise NotFound(f"There is no {where}.", code="alias_not_found", field="alias")
+    undo = move_to_undo(_past(view, place.artifact.id, place.row.name))
+    if undo is None:
+        raise NotFound(
+            f"{where} has no release left to roll back.",
+            code="nothing_to_roll_back",
+            hint="Every release of it has been rolled back already.",
+        )
+    if undo.before is None:
+        raise Conflict(
+            f"Release {undo.release} gave {where} its first target: there is none to go back to.",
+            code="nothing_before",
+            hint="Delete the alias, or move it to the version that you want.",
+        )
+    return place, undo
 
 
 def point_of(view: View, place: Place, to: Target | None, known: _Known | None = None) -> Point:
@@ -497,9 +508,9 @@ def _s(includers: Sequence[IncluderRow]) -> str:
     return "s" if len({(row.name, row.number) for row in includers}) == 1 else ""
 
 
-def _past(work: Work, artifact_id: int, alias: str) -> Iterator[PastMove]:
+def _past(view: View, artifact_id: int, alias: str) -> Iterator[PastMove]:
     before: int | None = None
-    while lines := work.tx.alias_lines(artifact_id, alias, before, _STEP):
+    while lines := view.reader.alias_lines(artifact_id, alias, before, _STEP):
         for line in lines:
             fact = json.loads(line.data)
             yield PastMove(

@@ -47,6 +47,8 @@ DAY = 24 * 3600 * 1_000_000
 SESSION_LASTS = 7 * DAY
 INVITATION_LASTS = 7 * DAY
 INVITATION_MOST = 30 * DAY
+SESSION_COOKIE = "pointsman_session"
+"""The cookie in which browsers keep a session's token."""
 NOBODY = Actor("nobody", "nobody", None, "api")
 """Who sends a request that needs no key."""
 

@@ -18,12 +18,12 @@ from starlette.responses import RedirectResponse, Response
 
 from pointsman.app import oidc, resets
 from pointsman.app.application import Application
+from pointsman.app.sessions import SESSION_COOKIE
 from pointsman.core.people import NewReset, Person, SignedIn
 from pointsman.errors import NotFound, PointsmanError
 from pointsman.wire.native import shapes
 from pointsman.wire.native.route import Call, Route, Run
 
-SESSION_COOKIE = "pointsman_session"
 SIGN_IN_COOKIE = "pointsman_sign_in"
 _PATH = "/auth/oidc"
 _GUARDS = {

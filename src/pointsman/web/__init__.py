@@ -1,0 +1,1 @@
+"""How people see it: pages, forms and templates, rendered whole on the server."""

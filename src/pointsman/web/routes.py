@@ -1,0 +1,13 @@
+"""Every page there is, by the room that makes it."""
+
+from __future__ import annotations
+
+from pointsman.web import artifacts, catalogue, moving, signing
+from pointsman.web.visit import Page
+
+PAGES: tuple[Page, ...] = (
+    *signing.PAGES,
+    *catalogue.PAGES,
+    *moving.PAGES,
+    *artifacts.PAGES,
+)
