@@ -11,6 +11,7 @@ from pointsman.app.application import Application, Caller
 from pointsman.app.publishing import Publish
 from pointsman.core.access import Actor
 from pointsman.core.vocabulary import Target
+from pointsman.server import collect_less_often
 from pointsman.storage.sqlite import SqliteStore
 
 LETTERS = "The quick brown fox jumps over the lazy dog and asks for nothing in return. "
@@ -39,9 +40,13 @@ class Run:
 
 
 class Registry:
-    """The use cases over a SQLite store in a folder, called by an admin in this process."""
+    """The use cases over a SQLite store in a folder, called by an admin in this process.
+
+    The garbage collector is set as a server sets it, also for whatever is measured beside it.
+    """
 
     def __init__(self, folder: Path) -> None:
+        collect_less_often()
         self.store = SqliteStore(folder)
         self.app = Application(self.store)
         actor = Actor("local:bench", "bench", "admin", "embedded")

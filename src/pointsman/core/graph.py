@@ -226,13 +226,6 @@ class Scene:
         for alias in self.stands_by(artifact_id):
             yield Meaning(artifact_id, alias, self.versions((artifact_id, alias)))
 
-    def other_nodes(self, artifact_id: int) -> Iterator[Meaning]:
-        """The nodes of an artifact by which it does not stand in this world."""
-        standing = self.stands_by(artifact_id)
-        for alias, versions in self.aliases(artifact_id).items():
-            if alias not in standing:
-                yield Meaning(artifact_id, alias, versions)
-
 
 @dataclass(slots=True)
 class Upstream:
@@ -295,10 +288,11 @@ class Downstream:
 
     def edges(self, versions: Iterable[VersionKey]) -> tuple[Edge, ...]:
         """The dependencies through which these versions were reached, in order, each once."""
-        edges = sorted(edge for key in versions for edge in self.via.get(key, ()))
-        return tuple(
-            edge for edge, before in zip(edges, [None, *edges], strict=False) if edge != before
-        )
+        found: list[Edge] = []
+        for key in sorted(versions):
+            by_position = {edge[2]: edge for edge in self.via.get(key, ())}
+            found += [by_position[one] for one in sorted(by_position)]
+        return tuple(found)
 
 
 def downstream(
@@ -384,9 +378,9 @@ class _Dependents:
             self._known[one] = {}
         for edge in self._scene.lookups.dependents(ids) if ids else ():
             # Those that agree in this mean the same.
-            bare = _NEWEST if edge.relation == "includes" else _STANDING
-            by = edge.target_alias or edge.target_version or bare
-            self._known[edge.target_id].setdefault(by, []).append(edge)
+            _, _, _, relation, _, target, alias, version, _ = edge
+            by = alias or version or (_NEWEST if relation == "includes" else _STANDING)
+            self._known[target].setdefault(by, []).append(edge)
 
     def _causes(
         self, edge: Edge, moved: Collection[str], numbers: Collection[int]
@@ -424,13 +418,14 @@ def affected(worlds: Sequence[World], places: Sequence[NodeKey], lookups: Lookup
             if standing is not None and key not in moved:
                 moved[key] = _node(standing, key[1], scene.versions(key))
         crossed = crossing(found, places)
-        for node in affected_nodes(scene, found):
+        standing_nodes, other_nodes = _reached(scene, found)
+        for node in standing_nodes:
             if node.key in moved and not any(
                 crossed(node.key, (node.artifact_id, number)) for number in node.versions
             ):
                 continue
             nodes[node.key] = _merged(nodes[node.key], node) if node.key in nodes else node
-        others |= {node.key: node for node in _elsewhere(scene, found)}
+        others |= {node.key: node for node in other_nodes}
     elsewhere = [node for key, node in others.items() if key not in nodes and key not in moved]
     return Affected(
         tuple(moved.values()),
@@ -439,34 +434,31 @@ def affected(worlds: Sequence[World], places: Sequence[NodeKey], lookups: Lookup
     )
 
 
-def affected_nodes(scene: Scene, found: Downstream) -> Iterator[Node]:
+def affected_nodes(scene: Scene, found: Downstream) -> list[Node]:
     """The nodes of the world that a walk downstream has reached."""
-    return _reached(scene, found, scene.nodes)
+    return _reached(scene, found)[0]
 
 
-def _elsewhere(scene: Scene, found: Downstream) -> Iterator[Node]:
-    """The nodes of other worlds that a walk downstream has reached."""
-    return _reached(scene, found, scene.other_nodes)
-
-
-def _reached(
-    scene: Scene, found: Downstream, nodes_of: Callable[[int], Iterable[Meaning]]
-) -> Iterator[Node]:
-    """Those of each artifact's nodes that a walk downstream has reached."""
+def _reached(scene: Scene, found: Downstream) -> tuple[list[Node], list[Node]]:
+    """The nodes that a walk downstream has reached: of the world, and of others."""
     numbers: dict[int, set[int]] = defaultdict(set)
     for artifact_id, number in found.levels:
         numbers[artifact_id].add(number)
     scene.learn(numbers)
+    standing_nodes: list[Node] = []
+    other_nodes: list[Node] = []
     for artifact_id, reached in numbers.items():
         standing = scene.artifact(artifact_id)
         if standing is None:
             continue
-        for _, alias, versions in nodes_of(artifact_id):
-            hit = [number for number in versions if number in reached]
-            if hit:
-                keys = [(artifact_id, number) for number in hit]
-                level = min(found.levels[key] for key in keys)
-                yield _node(standing, alias or "", versions, found.edges(keys), level)
+        stands_by = scene.stands_by(artifact_id)
+        for alias, versions in scene.aliases(artifact_id).items():
+            keys = [(artifact_id, number) for number in versions if number in reached]
+            if keys:
+                level = min([found.levels[key] for key in keys])
+                node = _node(standing, alias, versions, found.edges(keys), level)
+                (standing_nodes if alias in stands_by else other_nodes).append(node)
+    return standing_nodes, other_nodes
 
 
 def crossing(found: Downstream, places: Sequence[NodeKey]) -> Callable[[NodeKey, VersionKey], bool]:

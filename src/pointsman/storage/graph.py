@@ -6,13 +6,16 @@ costs a statement for each few hundred of them and each of these an index look-u
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
+from typing import Any, TypeVar
 
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionStandingRow
 from pointsman.storage.search import Statement
 from pointsman.storage.statements import Row, Statements
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 AT_ONCE = 500
 """How many artifacts or versions one statement asks about."""
@@ -51,22 +54,22 @@ class GraphRecords(Statements):
 
     def artifacts_of(self, artifact_ids: Collection[int]) -> list[ArtifactRow]:
         rows = self._wanted(_ARTIFACT, [(one,) for one in artifact_ids])
-        return list(map(ArtifactRow._make, rows))
+        return _made(ArtifactRow, rows)
 
     def dependencies_of(self, versions: Collection[tuple[int, int]]) -> list[DependencyRow]:
         rows = self._wanted(_DEPENDENCY + _OF_VERSIONS, versions)
-        return list(map(DependencyRow._make, rows))
+        return _made(DependencyRow, rows)
 
     def dependents_of(self, artifact_ids: Collection[int]) -> list[DependencyRow]:
         rows = self._wanted(_DEPENDENCY + _OF_TARGETS, [(one,) for one in artifact_ids])
-        return list(map(DependencyRow._make, rows))
+        return _made(DependencyRow, rows)
 
     def pins_of(self, versions: Collection[tuple[int, int]]) -> list[DependencyRow]:
         rows = self._wanted(_DEPENDENCY + _OF_PINS, versions)
-        return list(map(DependencyRow._make, rows))
+        return _made(DependencyRow, rows)
 
     def standings_of(self, versions: Collection[tuple[int, int]]) -> list[VersionStandingRow]:
-        return list(map(VersionStandingRow._make, self._wanted(_STANDING, versions)))
+        return _made(VersionStandingRow, self._wanted(_STANDING, versions))
 
     def _wanted(self, sql: str, wanted: Collection[tuple[int, ...]]) -> list[Row]:
         """The rows for all of these values, some hundred of them by each statement."""
@@ -77,6 +80,11 @@ class GraphRecords(Statements):
             flat = (value for one in part for value in one)
             rows += self._built((sql.format(listed), dict(zip(names, flat, strict=True))))
         return rows
+
+
+def _made(named: type[T], rows: Iterable[Row]) -> list[T]:
+    """Rows as named tuples. Not by `_make`, which costs a call in Python for each."""
+    return list(map(tuple.__new__, repeat(named), rows))
 
 
 @lru_cache(maxsize=256)
