@@ -27,7 +27,7 @@ from pointsman.core.evaluation_history import history
 from pointsman.core.evaluation_markdown import MOST, fenced, inline
 from pointsman.core.evaluation_page import MOST_CASES
 from pointsman.core.evaluation_reports import FORMATS, html_page, junit, markdown, report
-from pointsman.core.evaluation_words import clean
+from pointsman.core.evaluation_words import amount, clean
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 HOSTILE = [
@@ -189,7 +189,7 @@ def test_junit_has_a_test_for_each_criterion() -> None:
     assert root[0].get("time") == "90.000"
 
 
-@pytest.mark.parametrize("state", ["queued", "running", "cancelled"])
+@pytest.mark.parametrize("state", ["queued", "running", "cancelled", "superseded"])
 def test_what_has_no_result_never_shows_as_passed(state: Any) -> None:
     evaluation = _evaluation(state=state, report=None, summary="", ended_at=None)
     root = _checked(junit([(evaluation, ())]))
@@ -218,6 +218,51 @@ def test_the_page_marks_the_words_that_changed() -> None:
     assert '<details class="case" open>' in page
 
 
+def test_what_the_page_counts_stands_beside_what_it_was() -> None:
+    sides = (Figures(2, 0.0000128, p95=0.5), Figures(2, 0.5, p95=0.25))
+    whole = _evaluation().report
+    assert whole is not None
+    evaluation = _evaluation(report=replace(whole, metrics=(Metric("cost", *sides),)))
+    cases = [
+        replace(
+            _cases()[0],
+            candidate=Side("other", {"correct": 0.0, "new": 1.0}),
+            baseline=Side("refund", {"correct": 1.0}),
+        )
+    ]
+    page = html_page(evaluation, cases)
+    text = _Page.read(page)
+    assert "correct 0 (was 1)" in text
+    assert "new 1 ·" in text
+    assert "0.5 was 0.25" in text
+    assert "0.0000128" in text  # never 1.28e-05
+    assert "currency of the providers' prices" in text
+
+
+def test_a_page_without_a_baseline_has_no_empty_columns() -> None:
+    whole = _evaluation().report
+    assert whole is not None
+    alone = tuple(replace(one, baseline=None, slices={}) for one in whole.metrics)
+    page = html_page(_evaluation(against=None, report=replace(whole, metrics=alone)), ())
+    assert "Baseline" not in page
+    assert "Difference" not in page
+    assert page.count('data-label="Candidate, version 2"') == len(alone)
+
+
+def test_an_output_that_failed_is_told_as_an_error_and_not_compared() -> None:
+    case = replace(_cases()[0], candidate=Side(error="it timed out"), baseline=Side("refund"))
+    page = html_page(_evaluation(), [case])
+    assert "No output: it timed out" in page
+    assert "<ins>" not in page
+    assert "<del>" not in page
+
+
+def test_amounts_are_told_as_people_write_them() -> None:
+    told = [amount("cost", value) for value in (0.00001275, -0.00002, 0.0, 1e-300, 12_345.6)]
+    assert told == ["0.00001275", "-0.00002", "0", "1e-300", "12,346"]
+    assert amount("tokens", 45.0) == "45 tokens"
+
+
 def test_the_page_shows_the_worst_of_many_rows() -> None:
     many = [replace(_cases()[0], row=row) for row in range(MOST_CASES + 5)] + _cases()[1:]
     page = html_page(_evaluation(), many)
@@ -242,7 +287,7 @@ class _Page(HTMLParser):
     TAGS |= {"h1", "h2", "h3", "h4", "b", "span", "dl", "div", "dt", "dd", "ul", "li", "table"}
     TAGS |= {"thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "del", "ins"}
     ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "scope", "open"}
-    ATTRIBUTES |= {"aria-hidden"}
+    ATTRIBUTES |= {"aria-hidden", "data-label"}
 
     def __init__(self) -> None:
         super().__init__()

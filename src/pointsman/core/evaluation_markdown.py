@@ -21,7 +21,13 @@ _OUTPUT: Final = 1_500
 _INPUT: Final = 800
 _LAST: Final = 400
 """Room that is kept for the last lines."""
-_MARKS: Final = {"passed": "✅", "failed": "❌", "inconclusive": "❔"}
+_MARKS: Final = {
+    "passed": "✅",
+    "failed": "❌",
+    "inconclusive": "❔",
+    "cancelled": "➖",
+    "superseded": "➖",
+}
 _SIGNS: Final = re.compile(r"[&<>\"'`*_~\[\]()\\|!{}$^=+]")
 _CALLS: Final = re.compile(r"[@#]|\bgh-(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 

@@ -21,7 +21,13 @@ _OPEN: Final = 5
 _OUTPUT: Final = 20_000
 _INPUT: Final = 10_000
 _NOTE: Final = 2_000
-_MARKS: Final = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
+_MARKS: Final = {
+    "passed": "✓",
+    "failed": "✗",
+    "inconclusive": "?",
+    "cancelled": "–",
+    "superseded": "–",
+}
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -109,6 +115,9 @@ def _metrics(evaluation: Evaluation, report: Report) -> Iterator[str]:
     yield "<section><h2>Metrics</h2>"
     lines = ((one.name, one.name, one.candidate, one.baseline) for one in report.metrics)
     yield from _table(evaluation, lines)
+    if any(one.name == "cost" for one in report.metrics):
+        told = "Costs are in the currency of the providers' prices."
+        yield f'<p class="quiet">{told}</p>'
     for one in report.metrics:
         if one.slices:
             yield from _slices(evaluation, one)
@@ -125,19 +134,35 @@ def _slices(evaluation: Evaluation, metric: Metric) -> Iterator[str]:
 def _table(
     evaluation: Evaluation, lines: Iterator[tuple[str, str, Figures, Figures | None]]
 ) -> Iterator[str]:
+    """What the candidate has, beside what the baseline has if there is one."""
     now, before = words.side_names(evaluation)
-    if evaluation.against is None:
-        before = "Baseline"
-    yield '<div class="wide"><table><thead><tr><th scope="col">Mean</th>'
-    yield f'<th scope="col">{before}</th><th scope="col">{now}</th>'
-    yield '<th scope="col">Difference</th><th scope="col">p95</th></tr></thead><tbody>'
+    heads = [before, now, "Difference", "p95"] if evaluation.against is not None else [now, "p95"]
+    yield '<div class="wide"><table><thead><tr><th scope="col">Mean of a row</th>'
+    yield "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead><tbody>"
     for metric, name, mine, theirs in lines:
-        change, word = words.difference(metric, mine, theirs)
+        cells = [("", words.mean_of(metric, mine)), ("", words.amount(metric, mine.p95))]
+        if evaluation.against is not None:
+            cells = _compared(metric, mine, theirs)
         yield f'<tr><th scope="row">{_text(name, 200)}</th>'
-        yield f"<td>{words.mean_of(metric, theirs)}</td><td>{words.mean_of(metric, mine)}</td>"
-        yield f'<td class="{word}">{change} {word}</td>'
-        yield f"<td>{words.amount(metric, mine.p95)}</td></tr>"
+        for head, (word, told) in zip(heads, cells, strict=True):
+            kind = f' class="{word}"' if word else ""
+            yield f'<td data-label="{head}"{kind}><span>{told}</span></td>'
+        yield "</tr>"
     yield "</tbody></table></div>"
+
+
+def _compared(metric: str, mine: Figures, theirs: Figures | None) -> list[tuple[str, str]]:
+    """The cells of a metric beside its baseline, each with the word for how it changed."""
+    change, word = words.difference(metric, mine, theirs)
+    tail = words.amount(metric, mine.p95)
+    if theirs is not None and theirs.p95 is not None:
+        tail += f' <span class="quiet">was {words.amount(metric, theirs.p95)}</span>'
+    return [
+        ("", words.mean_of(metric, theirs)),
+        ("", words.mean_of(metric, mine)),
+        (word, f"{change} {word}".rstrip()),
+        ("", tail),
+    ]
 
 
 def _cases(evaluation: Evaluation, cases: Sequence[CaseResult]) -> Iterator[str]:
@@ -178,38 +203,50 @@ def _pre(text: str) -> str:
 
 def _outputs(evaluation: Evaluation, case: CaseResult) -> Iterator[str]:
     mine, theirs = words.side_names(evaluation)
-    now = words.clean(words.output_of(case.candidate), _OUTPUT)
+    now = words.clean(case.candidate.output, _OUTPUT)
     if case.baseline is None:
         yield '<div class="sides">'
         yield from _side(mine, case.candidate, escape(now))
         yield "</div>"
         return
-    before = words.clean(words.output_of(case.baseline), _OUTPUT)
-    lines = [line for hunk in diff_text(before, now, None).hunks for line in hunk.lines]
+    before = words.clean(case.baseline.output, _OUTPUT)
+    hunks = diff_text(before, now, None).hunks if before and now else ()
+    lines = [line for hunk in hunks for line in hunk.lines]
     left, right = (_marked(lines, "removed"), _marked(lines, "added")) if lines else (
         escape(before),
         escape(now),
     )  # fmt: skip
-    same = " · the same output" if before == now else ""
+    same = " · the same output" if before == now and not case.candidate.error else ""
     yield '<div class="sides">'
     yield from _side(theirs, case.baseline, left)
-    yield from _side(f"{mine}{same}", case.candidate, right)
+    yield from _side(f"{mine}{same}", case.candidate, right, case.baseline)
     yield "</div>"
 
 
-def _side(heading: str, side: Side, marked: str) -> Iterator[str]:
+def _side(heading: str, side: Side, marked: str, was: Side | None = None) -> Iterator[str]:
+    """What a side gave; its scores beside those of `was`."""
     yield f"<div><h4>{heading}</h4>"
-    yield f"<pre>{marked}</pre>" if marked else '<p class="quiet">An empty output.</p>'
-    scores = " · ".join(
-        f"{_text(name, 100)} <b>{words.amount(name, value)}</b>"
-        for name, value in side.scores.items()
-    )
+    if side.error:
+        word = "Error" if side.output else "No output"
+        yield f'<p class="failed">{word}: {_text(side.error, _NOTE)}</p>'
+    if marked:
+        yield f"<pre>{marked}</pre>"
+    elif not side.error:
+        yield '<p class="quiet">An empty output.</p>'
+    scores = " · ".join(_score(name, value, was) for name, value in side.scores.items())
     told = f"{scores or 'no scores'} · {side.seconds:.2g} s · {side.tokens:,} tokens"
     yield f'<p class="scores">{told}{" · reused" if side.reused else ""}</p>'
     for name, note in side.notes.items():
         if note:
             yield f'<p class="quiet">{_text(name, 100)}: {_text(note, _NOTE)}</p>'
     yield "</div>"
+
+
+def _score(name: str, value: float | None, was: Side | None) -> str:
+    told = f"{_text(name, 100)} <b>{words.amount(name, value)}</b>"
+    if was is None or was.scores.get(name) is None:
+        return told
+    return f"{told} (was {words.amount(name, was.scores[name])})"
 
 
 def _marked(lines: Sequence[Line], kind: str) -> str:

@@ -23,8 +23,9 @@ p { margin: 0 0 .5rem; max-width: 70ch; }
 .state { display: inline-block; font-weight: 600; white-space: nowrap; margin-right: .5rem; }
 .state b { display: inline-block; min-width: 1.2em; }
 .passed, .better { color: var(--good); }
-.failed, .worse, .cancelled { color: var(--bad); }
+.failed, .worse { color: var(--bad); }
 .inconclusive, .queued, .running { color: var(--open); }
+.cancelled, .superseded { color: var(--quiet); }
 dl { display: flex; flex-wrap: wrap; gap: .6rem 2rem; margin: 1rem 0 0; }
 dd { margin: 0; }
 dl.given { flex-direction: column; gap: .5rem; margin: .8rem 0; }
@@ -34,11 +35,12 @@ dl.given { flex-direction: column; gap: .5rem; margin: .8rem 0; }
 .criteria p { margin: 0; }
 .criteria li > div { min-width: 0; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; min-width: 30rem; }
-th, td { text-align: right; padding: .35rem 1.2rem .35rem 0; border-top: 1px solid var(--line);
-  white-space: nowrap; overflow-wrap: break-word; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; vertical-align: baseline; padding: .35rem 0 .35rem 1.6rem;
+  border-top: 1px solid var(--line); white-space: nowrap; }
 thead th { border-top: 0; color: var(--quiet); font-size: .875rem; font-weight: 600; }
-tr > :first-child { text-align: left; white-space: normal; font-weight: 500; min-width: 8rem; }
+tr > :first-child { text-align: left; white-space: normal; font-weight: 500; padding-left: 0;
+  min-width: 8rem; max-width: 26rem; }
 details { margin: .4rem 0; }
 summary { cursor: pointer; padding: .3rem 0; }
 summary:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
@@ -54,6 +56,15 @@ pre { margin: 0 0 .4rem; padding: .7rem .8rem; background: var(--raised); border
 del, ins { text-decoration: none; border-radius: .2rem; padding: 0 .1em; color: inherit; }
 del { background: var(--gone); text-decoration: line-through; }
 ins { background: var(--new); text-decoration: underline; }
-@media (max-width: 40rem) { .criteria li { grid-template-columns: 1fr; gap: .2rem; } }
+@media (max-width: 48rem) {
+  .criteria li { grid-template-columns: 1fr; gap: .2rem; }
+  thead { display: none; }
+  table, tbody, tr { display: block; }
+  tr { border-top: 1px solid var(--line); padding: .5rem 0; }
+  tr > :first-child { max-width: none; }
+  th, td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0;
+    white-space: normal; }
+  td::before { content: attr(data-label); color: var(--quiet); text-align: left; }
+}
 @media print { details:not([open]) { display: none; } pre { max-height: none; } }
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from pointsman.core.canonical import canonical_json
@@ -20,7 +21,9 @@ _CONTROLS: Final = {code: chr(0x2400 + code) for code in range(32) if code not i
 _HIDING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """What steers a reader's eye or is not seen: marks of direction, ends of lines, and C1."""
 _UNSPEAKABLE: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
-_UNITS: Final = {"latency": "s"}
+_UNITS: Final = {"latency": "s", "tokens": "tokens"}
+_LEAST: Final = 1e-12
+"""What is closer to nothing is told as a power of ten after all: no price is that low."""
 _STATES: Final = {
     "passed": "Passed",
     "failed": "Failed",
@@ -28,6 +31,7 @@ _STATES: Final = {
     "queued": "Waiting",
     "running": "Running",
     "cancelled": "Cancelled",
+    "superseded": "Superseded",
 }
 
 
@@ -112,9 +116,16 @@ def amount(metric: str, value: float | None) -> str:
     """A figure of a metric, with its unit; a dash where there is none."""
     if value is None:
         return "–"
-    digits = f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
     unit = _UNITS.get(metric, "")
-    return f"{digits} {unit}".rstrip()
+    return f"{_digits(value)} {unit}".rstrip()
+
+
+def _digits(value: float) -> str:
+    """Four digits that count, never as a power of ten: what a call costs has many zeros."""
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    told = f"{value:.4g}"
+    return f"{Decimal(told):f}" if "e" in told and abs(value) > _LEAST else told
 
 
 def difference(metric: str, mine: Figures, theirs: Figures | None) -> tuple[str, str]:
