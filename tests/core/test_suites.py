@@ -107,6 +107,12 @@ def test_depths() -> None:
         ({**SUITE, "output": {"by": "command"}}, ["/output/argv"]),
         ({**SUITE, "output": {"by": "command", "argv": "rm -rf /"}}, ["/output/argv"]),
         ({**SUITE, "output": {"by": "http", "url": "file:///etc"}}, ["/output/url"]),
+        *(
+            ({**SUITE, "output": {"by": "http", "url": "https://x", "headers": headers}},
+             ["/output/headers"])
+            for headers in ({"Host": "inside"}, {"transfer-encoding": "chunked"},
+                            {"a b": "c"}, {"a": "b\r\nHost: inside"}, {"a": "\u00e4"}, {"": "b"})
+        ),
         ({**SUITE, "output": {"by": "chain", "depth": 0}}, ["/output/depth"]),
         ({**SUITE, "output": {"by": "prompt", "depth": 1}}, ["/output/depth"]),
         ({**SUITE, "trials": 0}, ["/trials"]),

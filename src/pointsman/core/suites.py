@@ -22,11 +22,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast, get_args
 
-from pointsman.core.canonical import JSON, check_json
+from pointsman.core.canonical import JSON, check_json, quoted
 from pointsman.core.content_fields import Faults
 from pointsman.core.names import KINDS, Kind
 from pointsman.core.patterns import check_pattern, matches
@@ -92,6 +93,10 @@ _NEEDED: Final[Mapping[str, str]] = {
 FIGURES: Final = ("cost", "latency", "tokens")
 """Metrics that every output has, next to the scorers' names: money in the currency of the
 provider's prices, seconds, and tokens in and out."""
+
+FRAMING: Final = ("host", "content-length", "transfer-encoding", "connection")
+"""Headers that no suite gives its service: where a request goes and ends is not its to say."""
+_HEADER: Final = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 MAX_TRIALS: Final = 20
 MAX_SCORERS: Final = 30
@@ -317,12 +322,23 @@ def _maker(value: JSON, faults: Faults) -> Maker:
     if by == "http" and not str(value.get("url", "")).startswith(("http://", "https://")):
         faults.add("invalid_url", "/output/url", "must be a web address", "Begin it with https://.")
     if "headers" in value:
-        _texts(value["headers"], "/output/headers", faults)
+        _check_headers(_texts(value["headers"], "/output/headers", faults), faults)
     if "depth" in value:
         _whole(value["depth"], "/output/depth", 1, MAX_DEPTH, faults)
     if "timeout" in value:
         _number(value["timeout"], "/output/timeout", 0.001, 3_600, faults)
     return Maker(by, options)
+
+
+def _check_headers(headers: Mapping[str, str], faults: Faults) -> None:
+    for name, text in headers.items():
+        if name.lower() in FRAMING:
+            message = f"can't set {name}, which follows from the address and what is sent"
+            faults.add("reserved_header", "/output/headers", message, "Leave it out.")
+        elif not (_HEADER.fullmatch(name) and text.isascii() and text.isprintable()):
+            message = f"has {quoted(name)}, which can't be a header as it stands"
+            hint = "Names are of letters, digits and hyphens; texts are one line of ASCII."
+            faults.add("invalid_header", "/output/headers", message, hint)
 
 
 def _scorers(value: JSON, faults: Faults) -> tuple[Scorer, ...]:
