@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -74,6 +75,29 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Start nothing for so long: the provider has asked for it."""
         self._pace.pause(self._clock() + seconds)
+
+
+class Limits:
+    """The limiters of all providers that a worker asks: what runs at once shares them.
+
+    Belongs to one event loop.
+    """
+
+    def __init__(self, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._limiters: dict[tuple[int, str], tuple[tuple[int, int | None], Limiter]] = {}
+
+    def of(
+        self, project_id: int, provider: str, concurrency: int, per_minute: int | None
+    ) -> Limiter:
+        """The limiter of a provider of a project; another one once its limits were set anew."""
+        limits = concurrency, per_minute
+        known = self._limiters.get((project_id, provider))
+        if known is None or known[0] != limits:
+            limiter = Limiter(concurrency, per_minute, clock=self._clock, sleep=self._sleep)
+            known = self._limiters[project_id, provider] = limits, limiter
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True)

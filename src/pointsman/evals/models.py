@@ -27,7 +27,7 @@ from pointsman.evals.budget import (
     most_tokens_out,
 )
 from pointsman.evals.exchange import Exchange, current, misread, without_key
-from pointsman.evals.limits import Clock, Limiter, Patience, Sleep
+from pointsman.evals.limits import Clock, Limiter, Limits, Patience, Sleep
 from pointsman.evals.providers import MONEY_UNIT, Answer, ModelFailure, Price, Provider, Reply
 
 __all__ = [
@@ -82,8 +82,9 @@ class _Made:
 class Models:
     """The models of a project's providers, for one run.
 
-    Belongs to one event loop; any number of calls may be made at once. `close` it in the end,
-    or use it in ``async with``.
+    Belongs to one event loop; any number of calls may be made at once. `limiters` are those
+    that it shares with other runs, by provider. `close` it in the end, or use it in
+    ``async with``.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Models:
         providers: Mapping[str, Provider],
         budget: Budget | None = None,
         *,
+        limiters: Mapping[str, Limiter] | None = None,
         patience: Patience | None = None,
         chance: random.Random | None = None,
         clock: Clock = time.monotonic,
@@ -101,10 +103,12 @@ class Models:
         self._chance = chance or random.Random()  # noqa: S311 - it spreads waits
         self._sleep = sleep
         self._closed = False
+        own = Limits(clock=clock, sleep=sleep)
         self._lines = {
             name: _Line(
                 provider,
-                Limiter(provider.concurrency, provider.per_minute, clock=clock, sleep=sleep),
+                (limiters or {}).get(name)
+                or own.of(0, name, provider.concurrency, provider.per_minute),
             )
             for name, provider in providers.items()
         }

@@ -29,6 +29,7 @@ from pointsman.core.evaluation import CaseResult, Report
 from pointsman.core.journal import Line
 from pointsman.errors import PointsmanError, Unavailable
 from pointsman.evals.budget import Budget
+from pointsman.evals.limits import Limiter, Limits
 from pointsman.evals.memory import Memory, commit
 from pointsman.evals.models import Models
 from pointsman.evals.outputs import Asked, Calls
@@ -66,6 +67,9 @@ class Worker:
         self._terms = terms or Terms()
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._stopping = threading.Event()
+        self._served = 0
+        """The project that an evaluation was last taken up of."""
+        self._limits = Limits()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stirred: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="pointsman-evals", daemon=True)
@@ -96,6 +100,7 @@ class Worker:
             _log.exception("Evaluations are not worked on any more")
 
     async def _follow(self) -> None:
+        self._limits = Limits()
         self._loop = asyncio.get_running_loop()
         self._stirred = asyncio.Event()
         running: set[asyncio.Task[None]] = set()
@@ -132,6 +137,7 @@ class Worker:
             task.add_done_callback(ended)
 
     async def _work_off(self) -> int:
+        self._limits = Limits()
         count = 0
         while (found := self._next()) is not None:
             await self._one(*found)
@@ -139,15 +145,19 @@ class Worker:
         return count
 
     def _next(self) -> tuple[Caller, Taken] | None:
-        """The next evaluation that nobody works on, of any project, now this worker's."""
+        """The next evaluation that nobody works on, now this worker's.
+
+        Projects take turns, so that none starves while another has a thousand that wait.
+        """
         with self._app.store.read() as reader:
             projects = reader.projects()
-        for project in projects:
+        for project in sorted(projects, key=lambda one: (one.id <= self._served, one.id)):
             caller = Caller(WORKER, project)
             if not self._app.read(caller, runs.waiting):
                 continue
             taken = self._app.write(caller, lambda w: runs.take_up(w, self._name, self._lease))
             if taken is not None:
+                self._served = project.id
                 return caller, taken
         return None
 
@@ -198,7 +208,7 @@ class Worker:
         budget = Budget(
             orders.budget_calls, orders.budget_money, made=taken.calls, parts=taken.spent
         )
-        models = Models(providers, budget)
+        models = Models(providers, budget, limiters=self._limiters(caller.project, providers))
         memory = Memory(self._app, caller, taken.asked_at if taken.fresh else 0)
         calls = Calls(models, providers, memory)
         services = Services(prepared.suite.maker)
@@ -210,6 +220,15 @@ class Worker:
             await calls.close()
             await models.close()
             memory.close()
+
+    def _limiters(
+        self, project: ProjectRow, providers: Mapping[str, Provider]
+    ) -> dict[str, Limiter]:
+        """The limits of providers, which hold for all that runs here together."""
+        return {
+            name: self._limits.of(project.id, name, one.concurrency, one.per_minute)
+            for name, one in providers.items()
+        }
 
     def _prepared_run(
         self,
