@@ -18,7 +18,7 @@ from pointsman.app import checkpoints, keys
 from pointsman.app.application import DEFAULT_PROJECT, KEPT, Application
 from pointsman.app.applying import Applier
 from pointsman.app.deliveries import Courier
-from pointsman.app.evaluating import runs
+from pointsman.app.evaluating import dropping
 from pointsman.app.gate import Gate
 from pointsman.app.ports import Store
 from pointsman.app.tail import Tail
@@ -97,7 +97,7 @@ class Service:
             project = self.app.project(DEFAULT_PROJECT)
             before = self.app.clock() - KEPT
             self.store.write(project.id, lambda tx: tx.forget_before(before))
-            runs.forget_made(self.app)
+            dropping.drop_old(self.app)
         except PointsmanError as error:
             _log.warning("Housekeeping failed and will be tried again: %s", error)
         except Exception:

@@ -75,3 +75,25 @@ def test_history_goes_from_version_to_version(cli: Cli) -> None:
     missing = cli.run("eval", "history", "summarise", "--metric", "correct")
     assert missing.code == 4
     assert "There are cost, latency, tokens." in missing.err
+
+
+def test_rows_that_were_dropped_are_told(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Endpoint(answer) as endpoint, Registry.open(data) as registry:
+        whole: Any = registry
+        make_project(whole, endpoint.base_url)
+        (asked,) = registry.evaluate("summarise:3")
+        assert registry.run_evaluations() == 1
+        registry.tombstone("dataset:tickets:1", reason="personal data")
+    cli = Cli(POINTSMAN_DATA=str(data))
+    for more in ([], ["--cases", "3"]):
+        told = cli("eval", "show", asked.number, *more).out
+        assert "Its rows were dropped " in told
+        assert ": the content of dataset:tickets:1 was removed." in told
+        assert "tokens" in told  # the figures are there
+    for form in ("markdown", "html"):
+        told = cli("eval", "show", asked.number, "--format", form).out
+        assert "The rows were dropped on " in told.replace("&#", "")
+    plain = cli.json("eval", "show", asked.number, "--cases", "3")
+    assert plain["rows_dropped"] == "the content of dataset:tickets:1 was removed"
+    assert plain["cases"] == []

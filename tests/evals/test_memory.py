@@ -48,7 +48,7 @@ def with_memory(
     caller = Caller(Actor("local:eva", "eva", "admin", "embedded"), app.project("default"))
 
     async def use() -> object:
-        memory = Memory(app, caller, since)
+        memory = Memory(app, caller, 1, since)
         try:
             return await act(memory)
         finally:

@@ -112,7 +112,7 @@ def pairs(draw: st.DrawFn) -> tuple[Made, Made]:
 @pytest.fixture(scope="module")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     with closing(Registry.open(tmp_path_factory.mktemp("reuse"))) as registry:
-        yield Memory(registry._app, registry._caller)
+        yield Memory(registry._app, registry._caller, 1)
 
 
 @settings(max_examples=300)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pointsman.app.application import Work
 from pointsman.app.describing import artifacts_of, versions_of
+from pointsman.app.evaluating.dropping import erase
 from pointsman.app.including import check_not_included
 from pointsman.app.policies import policies_of
 from pointsman.app.ports import ArtifactRow, TombstoneRow
 from pointsman.app.readable import check_readable
+from pointsman.core.making import label_of
 from pointsman.core.names import check_reason
 from pointsman.core.policy import governing
 from pointsman.core.vocabulary import Artifact, Version
@@ -30,6 +32,7 @@ def restore(work: Work, kind: str, name: str) -> Artifact:
 def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Version:
     """Remove the content of a version; its number, digest and record remain.
 
+    With it go the rows and outputs of all evaluations in which it took part, not their figures.
     For what must not be kept, such as a secret. Raises `Refused` (admins only), `Conflict`
     (an alias points to it, or a prompt in use includes it), `NotFound`, `InvalidInput`
     (no reason given).
@@ -70,6 +73,7 @@ def tombstone(work: Work, kind: str, name: str, number: int, reason: str) -> Ver
     fact = {"kind": kind, "name": name, "version": number, "digest": row.digest, "reason": reason}
     line = work.record("version.tombstoned", fact, artifact=artifact.id)
     work.tx.add_tombstone(TombstoneRow(artifact.id, number, line.at, work.actor.name, reason))
+    erase(work, label_of(kind, name, number), line.at)
     check_readable(work, {artifact.id: ()})
     return versions_of(work, artifact, [row])[0]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pointsman.app.application import View
 from pointsman.app.doctor_findings import Facts, Told
-from pointsman.app.evaluating.runs import orders_of
+from pointsman.app.evaluating.kept import orders_of
 from pointsman.app.ports.evaluation import EvaluationEndRow, EvaluationRow
 from pointsman.core.journal import Line
 from pointsman.core.making import label_of

@@ -34,6 +34,7 @@ from pointsman.cli.evaluating import (
     tell_metrics,
     tell_requirements,
     tell_result,
+    told_dropped,
     told_outcome,
 )
 from pointsman.cli.following import follow, tell_interruption
@@ -371,7 +372,8 @@ def show_evaluation(
     if form != "text":
         write_report(registry, out, one, form, file, cases)
         return
-    rows = registry.evaluation_cases(number, limit=cases).items if cases else ()
+    there = cases if one.rows_dropped_at is None else None
+    rows = registry.evaluation_cases(number, limit=there).items if there else ()
     if out.as_json:
         from pointsman.core.plain import to_plain
 
@@ -384,8 +386,11 @@ def show_evaluation(
         out.line()
         tell_metrics(out, one.report.metrics, slices=slices)
         if not cases:
-            rows = tuple(cases_of(registry, number, deciding_rows(one.report)[:DECIDING]))
-    if rows:
+            rows = tuple(cases_of(registry, one, deciding_rows(one.report)[:DECIDING]))
+    if one.rows_dropped_at is not None:
+        out.line()
+        out.line(told_dropped(one), dim=True)
+    elif rows:
         out.line()
         out.line("Rows" if cases else "Rows that decided", bold=True)
         for case in rows:

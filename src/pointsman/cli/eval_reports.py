@@ -48,13 +48,13 @@ def write_report(
 
 def _cases(registry: Registry, one: Evaluation, most: int) -> Sequence[CaseResult]:
     """The rows that got worse most, and those by which criteria were decided."""
-    if one.report is None:
+    if one.report is None or one.rows_dropped_at is not None:
         return ()
     found = {case.row: case for case in registry.evaluation_cases(one.number, limit=most).items}
     deciding = {
         row for held in one.report.held if held.outcome != "passed" for row in held.rows
     } - found.keys()
-    return [*found.values(), *cases_of(registry, one.number, sorted(deciding))]
+    return [*found.values(), *cases_of(registry, one, sorted(deciding))]
 
 
 @click.command("history")

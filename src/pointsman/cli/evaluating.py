@@ -61,9 +61,11 @@ def tell_result(out: Output, registry: Registry, one: Evaluation) -> None:
     out.line(f"Evaluation {one.number}{ended}: {_told_work(one.report)}", dim=True)
     tell_criteria(out, one.report)
     rows = deciding_rows(one.report)
-    if rows:
+    if rows and one.rows_dropped_at is not None:
+        out.line(told_dropped(one), dim=True)
+    elif rows:
         out.line("Rows that decided:")
-        for case in cases_of(registry, one.number, rows[:DECIDING]):
+        for case in cases_of(registry, one, rows[:DECIDING]):
             tell_case(out, case)
         if len(rows) > DECIDING and one.against is not None:
             more = f"pointsman eval show {one.number} --cases {len(rows)}"
@@ -91,12 +93,21 @@ def deciding_rows(report: Report) -> list[int]:
     return list(dict.fromkeys(rows))
 
 
-def cases_of(registry: Registry, number: int, rows: Sequence[int]) -> list[CaseResult]:
-    """These rows of an evaluation, in this order.
+def told_dropped(one: Evaluation) -> str:
+    """That the rows of an evaluation are no more, since when and why."""
+    assert one.rows_dropped_at is not None, "of rows that were dropped only"
+    return f"Its rows were dropped {said(one.rows_dropped_at)}: {one.rows_dropped}."
+
+
+def cases_of(registry: Registry, one: Evaluation, rows: Sequence[int]) -> list[CaseResult]:
+    """These rows of an evaluation, in this order; none if they were dropped.
 
     What got worse comes first as a rule; where nothing is compared, they are looked for in
     the dataset's order.
     """
+    if one.rows_dropped_at is not None:
+        return []
+    number = one.number
     wanted, found = set(rows), dict[int, Any]()
     page = registry.evaluation_cases(number, limit=_PAGE)
     found |= {case.row: case for case in page.items if case.row in wanted}

@@ -94,7 +94,8 @@ class Evaluation:
     """A run of a suite on a version. `against` is the baseline's version, if there is one.
 
     `done` of `total` steps (outputs and scores) are finished. `seal` is the digest of all
-    that the result depends on; `change` the number of the change that asked for it.
+    that the result depends on; `change` the number of the change that asked for it. Where its
+    rows were dropped, `rows_dropped_at` says when and `rows_dropped` why.
     """
 
     number: int
@@ -117,6 +118,8 @@ class Evaluation:
     ended_at: datetime | None = None
     summary: str = ""
     report: Report | None = None
+    rows_dropped_at: datetime | None = None
+    rows_dropped: str = ""
 
 
 @dataclass(frozen=True, slots=True)

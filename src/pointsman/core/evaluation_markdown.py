@@ -44,6 +44,8 @@ def markdown(evaluation: Evaluation, cases: Sequence[CaseResult]) -> str:
         for case in words.worse(evaluation, cases)[:_CASES]:
             page.add(_case(evaluation, case))
         _metrics(page, evaluation.report)
+    if told := words.dropped(evaluation):
+        page.add(f"{inline(told, 500)}\n")
     page.end(_last(evaluation))
     return page.text
 

@@ -166,6 +166,8 @@ def _compared(metric: str, mine: Figures, theirs: Figures | None) -> list[tuple[
 
 
 def _cases(evaluation: Evaluation, cases: Sequence[CaseResult]) -> Iterator[str]:
+    if told := words.dropped(evaluation):
+        yield f'<section><h2>Rows</h2><p class="quiet">{_text(told, 500)}</p></section>'
     if not cases:
         return
     worse = words.worse(evaluation, cases)

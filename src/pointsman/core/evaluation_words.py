@@ -97,6 +97,15 @@ def sentence(evaluation: Evaluation) -> str:
     return evaluation.summary or "There is no result."
 
 
+def dropped(evaluation: Evaluation) -> str:
+    """That there are no rows any more, and why; empty where they were not dropped."""
+    if evaluation.rows_dropped_at is None:
+        return ""
+    return (
+        f"The rows were dropped on {when(evaluation.rows_dropped_at)}: {evaluation.rows_dropped}."
+    )
+
+
 def spent(evaluation: Evaluation) -> str:
     """What was made and reused, and what it cost; empty where there is no result."""
     report = evaluation.report

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from pointsman.app.application import Application, Caller, Work
+from pointsman.app.evaluating import runs
 
 Wish = TypeVar("Wish")
 Answer = TypeVar("Answer")
@@ -22,12 +23,14 @@ Answer = TypeVar("Answer")
 class Memory:
     """Outputs and scores of a project. Belongs to one event loop; `close` it in the end.
 
-    What was made before `since` (microseconds) is not looked at.
+    What was made before `since` (microseconds) is not looked at. What is kept was made for the
+    evaluation `number`.
     """
 
-    def __init__(self, app: Application, caller: Caller, since: int = 0) -> None:
+    def __init__(self, app: Application, caller: Caller, number: int, since: int = 0) -> None:
         self._app = app
         self._caller = caller
+        self._number = number
         self._since = since
         # A thread of its own: others may be held up for long by what they wait for.
         self._thread = ThreadPoolExecutor(1, "pointsman-memory")
@@ -54,7 +57,7 @@ class Memory:
             return [reader.made(self._caller.project.id, key, self._since) for key in keys]
 
     async def _write(self, rows: Sequence[tuple[str, str]]) -> Sequence[None]:
-        await commit(self._app, self._caller, partial(_keep, rows, self._since))
+        await commit(self._app, self._caller, partial(_keep, self._number, rows, self._since))
         return [None] * len(rows)
 
 
@@ -102,9 +105,8 @@ async def commit(app: Application, caller: Caller, change: Callable[[Work], None
     await done
 
 
-def _keep(rows: Sequence[tuple[str, str]], since: int, work: Work) -> None:
-    # Whose clock is behind must find again what it has made itself.
-    work.tx.keep_made(work.project.id, rows, max(work.clock_now, since))
+def _keep(number: int, rows: Sequence[tuple[str, str]], since: int, work: Work) -> None:
+    runs.keep_made(work, number, rows, since)
 
 
 def _settle(done: asyncio.Future[None], error: BaseException | None) -> None:

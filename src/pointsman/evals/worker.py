@@ -209,7 +209,7 @@ class Worker:
             orders.budget_calls, orders.budget_money, made=taken.calls, parts=taken.spent
         )
         models = Models(providers, budget, limiters=self._limiters(caller.project, providers))
-        memory = Memory(self._app, caller, taken.asked_at if taken.fresh else 0)
+        memory = Memory(self._app, caller, taken.number, taken.asked_at if taken.fresh else 0)
         calls = Calls(models, providers, memory)
         services = Services(prepared.suite.maker)
         try:

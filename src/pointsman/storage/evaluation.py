@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pointsman.app.ports import ArtifactRow
-from pointsman.app.ports.evaluation import CaseRow, EvaluationEndRow, EvaluationRow, WorkRow
+from pointsman.app.ports.evaluation import (
+    CaseRow,
+    DroppedRow,
+    EvaluationEndRow,
+    EvaluationRow,
+    WorkRow,
+)
 from pointsman.storage.statements import Connected, Statements, first_of
 
 _LAST = 2**62
@@ -88,6 +94,21 @@ class EvaluationRecords(Statements):
         )
         return [CaseRow(*row) for row in rows]
 
+    def evaluations_naming(self, project_id: int, label: str) -> list[EvaluationRow]:
+        within = "".join(f"!{sign}" if sign in "!%_" else sign for sign in label)
+        rows = self._run("evaluations_naming", project_id=project_id, pattern=f"%{within}%")
+        return [EvaluationRow(*row) for row in rows]
+
+    def evaluation_dropped(self, project_id: int, number: int) -> DroppedRow | None:
+        rows = self._run("evaluation_dropped", project_id=project_id, number=number)
+        return first_of(DroppedRow, rows)
+
+    def evaluations_with_old_cases(self, project_id: int, before: int, limit: int) -> list[int]:
+        rows = self._run(
+            "evaluations_with_old_cases", project_id=project_id, before=before, limit=limit
+        )
+        return [number for (number,) in rows]
+
     def made(self, project_id: int, key: str, since: int) -> str | None:
         body: str | None = self._value("made", project_id=project_id, key=key, since=since)
         return body
@@ -108,9 +129,21 @@ class EvaluationRecords(Statements):
         for row in rows:
             self._keep("put_evaluation_case", project_id=project_id, number=number, **row._asdict())
 
-    def keep_made(self, project_id: int, rows: Sequence[tuple[str, str]], at: int) -> None:
+    def put_evaluation_report(self, project_id: int, number: int, report: str) -> None:
+        self._run("put_evaluation_report", project_id=project_id, number=number, report=report)
+
+    def drop_evaluation_cases(self, project_id: int, row: DroppedRow) -> None:
+        self._run("drop_evaluation_cases", project_id=project_id, number=row.number)
+        self._run("put_evaluation_dropped", project_id=project_id, **row._asdict())
+
+    def keep_made(
+        self, project_id: int, rows: Sequence[tuple[str, str]], at: int, number: int = 0
+    ) -> None:
         for key, body in rows:
-            self._keep("keep_made", project_id=project_id, key=key, body=body, at=at)
+            self._keep("keep_made", project_id=project_id, key=key, body=body, at=at, number=number)
+
+    def forget_made_for(self, project_id: int, number: int) -> None:
+        self._run("forget_made_for", project_id=project_id, number=number)
 
     def forget_made(self, project_id: int, before: int) -> None:
         self._run("forget_made", project_id=project_id, before=before)

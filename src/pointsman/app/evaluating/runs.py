@@ -11,11 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-from pointsman.app.application import Application, View, Work
+from pointsman.app.application import View, Work
+from pointsman.app.evaluating.kept import check_kept, orders_of, why
 from pointsman.app.paging import Cursor, check_limit
-from pointsman.app.ports import Transaction
 from pointsman.app.ports.evaluation import CaseRow, EvaluationEndRow, EvaluationRow, WorkRow
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.access import Actor
@@ -31,8 +30,6 @@ from pointsman.core.plain import from_plain, to_plain
 from pointsman.core.vocabulary import Page, moment
 from pointsman.errors import Conflict, Gone, NotFound, PointsmanError, Refused
 
-KEPT = 90 * 24 * 3600 * 1_000_000
-"""Microseconds for which outputs are kept to be used again."""
 MAX_ATTEMPTS = 20
 """Workers that take one and the same evaluation up. Then it may be what they die of."""
 MAX_OPEN = 1_000
@@ -246,6 +243,16 @@ def keep_cases(work: Work, taken: Taken, cases: Sequence[CaseResult]) -> None:
     work.tx.put_evaluation_cases(work.project.id, taken.number, rows)
 
 
+def keep_made(work: Work, number: int, rows: Sequence[tuple[str, str]], since: int) -> None:
+    """Keep what was made for an evaluation, unless its texts were erased meanwhile.
+
+    What was made for one that is cancelled or lost serves others. Whose clock is behind must
+    find again what it has made itself: so it counts as made at `since`, if that is later.
+    """
+    if work.tx.evaluation_dropped(work.project.id, number) is None:
+        work.tx.keep_made(work.project.id, rows, max(work.clock_now, since), number)
+
+
 def finish(work: Work, taken: Taken, report: Report) -> Evaluation:
     """End an evaluation with its result, and report that as a check on its seal.
 
@@ -337,19 +344,6 @@ def _give_up(work: Work, row: EvaluationRow, orders: Orders | None) -> None:
     work.tx.add_evaluation_end(work.project.id, end)
 
 
-def forget_made(app: Application) -> None:
-    """Drop outputs that were made so long ago that they would better be made anew."""
-    with app.store.read() as reader:
-        projects = [one for one in reader.projects() if reader.any_evaluation(one.id)]
-    before = app.clock() - KEPT
-    for project in projects:
-        app.store.write(project.id, partial(_forget, project.id, before))
-
-
-def _forget(project_id: int, before: int, tx: Transaction) -> None:
-    tx.forget_made(project_id, before)
-
-
 class Lost(Exception):
     """The evaluation is no longer this worker's: it was cancelled, or another took it up."""
 
@@ -403,12 +397,16 @@ def cases(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[CaseResult]:
-    """The rows of an evaluation with what both sides gave; what got worse comes first."""
+    """The rows of an evaluation with what both sides gave; what got worse comes first.
+
+    Raises `NotFound`, and `Gone` where they were dropped.
+    """
     view.require("read")
     row = _found(view, number)
     orders = orders_of(row)
     check_readable(view, orders)
     _check_there(view, orders)
+    check_kept(view, number)
     limit = check_limit(limit)
     place = Cursor("cases", [number, worst_first])
     after = place.read(cursor, int, int)
@@ -461,12 +459,12 @@ def told(view: View, row: EvaluationRow, *, whole: bool = False) -> Evaluation:
         evaluation = replace(evaluation, ended_at=moment(end.at), summary=end.summary)
         if whole and end.report:
             evaluation = replace(evaluation, report=from_plain(Report, json.loads(end.report)))
+    dropped = view.reader.evaluation_dropped(view.project.id, row.number) if whole else None
+    if dropped is not None:
+        evaluation = replace(
+            evaluation, rows_dropped_at=moment(dropped.at), rows_dropped=why(dropped)
+        )
     return evaluation
-
-
-def orders_of(row: EvaluationRow) -> Orders:
-    """What an evaluation is of, as it was asked for."""
-    return from_plain(Orders, json.loads(row.orders))
 
 
 def _check_there(view: View, orders: Orders) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from pointsman.app import graph, people
 from pointsman.app.application import View, Work
+from pointsman.app.evaluating.kept import orders_of
 from pointsman.app.evaluating.orders import Suite, making_of, suites_in
-from pointsman.app.evaluating.runs import orders_of, told
+from pointsman.app.evaluating.runs import told
 from pointsman.app.places import Moves
 from pointsman.app.ports import ArtifactRow
 from pointsman.app.ports.evaluation import EvaluationRow

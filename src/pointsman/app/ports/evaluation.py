@@ -64,6 +64,17 @@ class CaseRow(NamedTuple):
     body: str
 
 
+class DroppedRow(NamedTuple):
+    """When the rows of an evaluation were dropped, and the removed version that they went with.
+
+    `label` is empty where they were only old.
+    """
+
+    number: int
+    at: int
+    label: str
+
+
 class EvaluationReader(Protocol):
     """What is read of evaluations."""
 
@@ -104,6 +115,15 @@ class EvaluationReader(Protocol):
         """Cases, those that got worse first, after one's (worse, position)."""
         ...
 
+    def evaluations_naming(self, project_id: int, label: str) -> list[EvaluationRow]:
+        """Evaluations whose orders have this text in them; capitals may be taken for small."""
+        ...
+
+    def evaluation_dropped(self, project_id: int, number: int) -> DroppedRow | None: ...
+    def evaluations_with_old_cases(self, project_id: int, before: int, limit: int) -> list[int]:
+        """The numbers of evaluations that ended before a moment and still have cases."""
+        ...
+
     def made(self, project_id: int, key: str, since: int) -> str | None:
         """An output or a score by the digest of all that made it, if made since a moment."""
         ...
@@ -118,8 +138,19 @@ class EvaluationTransaction(EvaluationReader, Protocol):
     def put_evaluation_cases(
         self, project_id: int, number: int, rows: Sequence[CaseRow]
     ) -> None: ...
-    def keep_made(self, project_id: int, rows: Sequence[tuple[str, str]], at: int) -> None:
-        """Keep outputs and scores, each with its digest."""
+    def put_evaluation_report(self, project_id: int, number: int, report: str) -> None: ...
+    def drop_evaluation_cases(self, project_id: int, row: DroppedRow) -> None:
+        """Drop all cases of an evaluation, and note that."""
+        ...
+
+    def keep_made(
+        self, project_id: int, rows: Sequence[tuple[str, str]], at: int, number: int = 0
+    ) -> None:
+        """Keep outputs and scores, each with its digest, made for an evaluation."""
+        ...
+
+    def forget_made_for(self, project_id: int, number: int) -> None:
+        """Drop outputs and scores that were made for an evaluation."""
         ...
 
     def forget_made(self, project_id: int, before: int) -> None:

@@ -85,6 +85,42 @@ WHERE project_id = :project_id AND number = :number;
 INSERT INTO evaluation_end (project_id, number, state, at, by_name, summary, report)
 VALUES (:project_id, :number, :state, :at, :by_name, :summary, :report);
 
+-- name: put_evaluation_report
+UPDATE evaluation_end SET report = :report WHERE project_id = :project_id AND number = :number;
+
+-- name: evaluations_naming
+SELECT number, seal, artifact_id, version, against, suite_id, suite_version, alias, orders,
+    subject, by_name, at, change_number, fresh
+FROM evaluation WHERE project_id = :project_id AND orders LIKE :pattern ESCAPE '!'
+ORDER BY number;
+
+-- name: evaluation_dropped
+SELECT number, at, label FROM evaluation_dropped
+WHERE project_id = :project_id AND number = :number;
+
+-- name: put_evaluation_dropped
+INSERT INTO evaluation_dropped (project_id, number, at, label)
+VALUES (:project_id, :number, :at, :label)
+ON CONFLICT (project_id, number) DO UPDATE SET at = excluded.at, label = excluded.label;
+
+-- name: drop_evaluation_cases
+DELETE FROM evaluation_case WHERE project_id = :project_id AND number = :number;
+
+-- Cases go from the oldest on, so what lies before the first that is left need not be looked at.
+-- name: evaluations_with_old_cases
+SELECT evaluation_end.number FROM evaluation_end
+WHERE evaluation_end.project_id = :project_id AND evaluation_end.at < :before
+AND evaluation_end.number >= (
+    SELECT MIN(evaluation_case.number) FROM evaluation_case
+    WHERE evaluation_case.project_id = :project_id
+)
+AND EXISTS (
+    SELECT 1 FROM evaluation_case
+    WHERE evaluation_case.project_id = :project_id
+    AND evaluation_case.number = evaluation_end.number
+)
+ORDER BY evaluation_end.number LIMIT :limit;
+
 -- name: put_evaluation_case
 INSERT INTO evaluation_case (project_id, number, position, worse, body)
 VALUES (:project_id, :number, :position, :worse, :body)
@@ -106,8 +142,13 @@ ORDER BY worse DESC, position LIMIT :limit;
 SELECT body FROM made WHERE project_id = :project_id AND key = :key AND at >= :since;
 
 -- name: keep_made
-INSERT INTO made (project_id, key, body, at) VALUES (:project_id, :key, :body, :at)
-ON CONFLICT (project_id, key) DO UPDATE SET body = excluded.body, at = excluded.at;
+INSERT INTO made (project_id, key, body, at, number)
+VALUES (:project_id, :key, :body, :at, :number)
+ON CONFLICT (project_id, key) DO UPDATE SET
+    body = excluded.body, at = excluded.at, number = excluded.number;
+
+-- name: forget_made_for
+DELETE FROM made WHERE project_id = :project_id AND number = :number;
 
 -- name: forget_made
 DELETE FROM made WHERE project_id = :project_id AND at < :before;
