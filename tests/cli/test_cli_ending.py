@@ -404,6 +404,36 @@ def on_a_terminal(cli: Cli, *arguments: str, answer: str = "", plain: bool = Fal
     return shown.decode()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("graph", "no/such"), 4),
+        (("graph", "x:9"), 4),
+        (("graph", "--upstream"), 2),
+        (("graph", "x:1", "--affected"), 2),
+        (("graph", "x", "--depth", "0"), 2),
+        (("provider", "show", "nowhere"), 4),
+        (("provider", "delete", "nowhere"), 4),
+        (("provider", "set", "local", "--base-url", "http://127.0.0.1:1", "--if-revision", "7"), 3),
+        (("provider", "set", "Not A Name"), 2),
+        (("provider", "set", "local", "--price", "much"), 2),
+        (("worker", "--data", "misspelt"), 4),
+        (("worker", "--data", "a", "--database", "b"), 2),
+        (("worker", "--database", "postgresql://x@127.0.0.1:1/x"), 5),
+        (("eval", "list", "--url", "http://127.0.0.1:1", "--key", "k"), 5),
+    ],
+)
+def test_how_commands_of_the_gate_end(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = cli.run(*arguments)
+    assert ran.code == code, ran
+    assert ran.out == ""
+    assert ran.err
+    assert not (tmp_path / "misspelt").exists()
+
+
 def test_json_is_json_everywhere(cli: Cli) -> None:
     for arguments in (("list",), ("show", "x"), ("versions", "x"), ("history",), ("key", "list"),
                       ("alias", "list", "x"), ("tag", "list", "x"), ("doctor",)):  # fmt: skip

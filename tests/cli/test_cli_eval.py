@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -127,14 +128,17 @@ def test_what_can_t_be_told_ends_with_2(cli: Cli) -> None:
     assert ran.code == 2, ran
     assert "summarise:1 with suite:short:1 against version 2: inconclusive" in ran.out
     assert "cap on calls" in ran.out
+    lost = ("publish", "-", "--kind", "suite", "--name", "lost", "--as", "json")
+    cli(*lost, "-m", "x", stdin=json.dumps(SHORT))
+    cli("tombstone", "suite:lost:1", "-m", "personal data", "--yes")
     unusable = cli.run(
-        *("eval", "run", "summarise:3", "--suite", "short:1", "--suite", "no-such", "--json")
+        *("eval", "run", "summarise:3", "--suite", "short:1", "--suite", "lost", "--json")
     )
     assert unusable.code == 2, unusable
-    assert "summarise:3 can't be evaluated with suite:no-such: There is no" in unusable.err
+    assert "summarise:3 can't be evaluated with suite:lost" in unusable.err
     assert unusable.json["outcome"] == "inconclusive"
     assert [one["state"] for one in unusable.json["evaluations"]] == ["passed"]
-    assert [one["suite"] for one in unusable.json["gaps"]] == ["suite:no-such"]
+    assert [one["suite"] for one in unusable.json["gaps"]] == ["suite:lost"]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +150,19 @@ def test_what_can_t_be_told_ends_with_2(cli: Cli) -> None:
         (("run", "summarise@staging:1"), 2, "selector"),
         (("run", "summarise", "--against", "staging", "--alias", "qa"), 2, "different aliases"),
         (("run", "summarise", "--alias", "staging"), 3, "no suite that has the alias"),
+        (("run", "summarise", "--suite", "labels"), 3, "is not for it"),
+        (("run", "summarise", "--suite", "no-such"), 4, "no suite 'no-such'"),
+        (("run", "summarise", "--suite", "short", "--suite", "no-such"), 4, "no suite 'no-such'"),
+        (("run", "summarise", "--suite", "short:9"), 4, "no version 9"),
+        (("affected", "summarise", "--suite", "no-such"), 4, "no suite 'no-such'"),
+        (("affected", "no/such"), 4, "no/such"),
+        (("status", "no/such"), 4, "no/such"),
+        (("status", "summarise@nowhere"), 4, "nowhere"),
+        (("history", "no/such"), 4, "no/such"),
+        (("list", "no/such"), 4, "no/such"),
+        (("show", "0"), 2, "0"),
+        (("show", "999999", "--format", "html", "-o", "no/x.html"), 2, "no folder no"),
+        (("show", "999999", "--format", "html", "-o", "."), 2, "is a folder"),
         (("run", "summarise", "--budget-calls", "0"), 2, "--budget-calls"),
         (("show", "999999"), 4, "no evaluation 999999"),
         (("cancel", "999999"), 4, "no evaluation 999999"),

@@ -164,3 +164,26 @@ def test_tests_without_assertions_are_a_dataset(cli: Cli, tmp_path: Path) -> Non
     assert ran.code == 0, ran
     assert "nothing that must hold" in ran.out
     assert cli.run("show", "suite:support/q").code == 4
+
+
+def test_strict_publishes_nothing_where_something_is_lacking(cli: Cli, tmp_path: Path) -> None:
+    lacking = "tests: [{vars: {message: a}, assert: [{type: javascript, value: 'true'}]}]\n"
+    config = write(tmp_path / "evals", {"promptfooconfig.yaml": lacking}) / "promptfooconfig.yaml"
+    ran = _import(cli, config, "--strict")
+    assert ran.code == 1, ran
+    assert "javascript" in ran.out
+    assert "Nothing was done." in ran.out
+    assert cli.run("show", "dataset:support/q").code == 4
+    told = cli.run("import", config, "--name", "q", "--for", "support/*", "--strict", "--json")
+    assert told.code == 1
+    assert [one["what"] for one in told.json["notes"]]
+    assert _import(cli, config).code == 0
+    whole = "tests: [{vars: {message: a}, assert: [{type: contains, value: b}]}]\n"
+    config.write_text(whole)
+    strict = _import(cli, config, "--strict")
+    assert strict.code == 0, strict
+    assert "is published" in strict.out
+
+
+def test_strict_goes_with_tests(cli: Cli, tmp_path: Path) -> None:
+    assert cli.run("import", tmp_path, "--strict").code == 2

@@ -414,6 +414,14 @@ def test_what_can_not_be_evaluated(lab: Lab) -> None:
     with pytest.raises(Conflict) as refused:
         lab.does("eva", lambda w: asking.evaluate(w, wish("alone:1")))
     assert refused.value.code == "nothing_to_evaluate"
+    with pytest.raises(Conflict) as refused:
+        lab.does("eva", lambda w: asking.evaluate(w, wish("alone:1", suites=("reply-suite",))))
+    assert refused.value.code == "nothing_to_evaluate"
+    for suite in ("nowhere", "reply-suite:9", "reply-suite@nowhere"):
+        named = wish("reply:1", suites=("reply-suite", suite))
+        with pytest.raises(NotFound):
+            lab.does("eva", lambda w, n=named: asking.evaluate(w, n))  # type: ignore[misc]
+    assert lab.sees("ana", runs.listed).items == ()
     with pytest.raises(NotFound):
         lab.does("eva", lambda w: asking.evaluate(w, wish("reply:9")))
     with pytest.raises(NotFound):

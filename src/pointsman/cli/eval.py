@@ -19,7 +19,7 @@ from pointsman.cli.connect import (
     with_output,
     with_registry,
 )
-from pointsman.cli.eval_reports import history_command, write_report
+from pointsman.cli.eval_reports import check_place, history_command, write_report
 from pointsman.cli.evaluating import (
     DECIDING,
     cases_of,
@@ -368,6 +368,7 @@ def show_evaluation(
         raise click.UsageError("--output goes with --format markdown, junit, html or json.")
     if form != "text" and (out.as_json or slices):
         raise click.UsageError("--json and --slices go with --format text; reports have both.")
+    check_place(file)
     one = registry.evaluation(number)
     if form != "text":
         write_report(registry, out, one, form, file, cases)

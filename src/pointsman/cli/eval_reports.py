@@ -23,6 +23,22 @@ CASES = 200
 """Rows that a report shows unless told otherwise: those that got worse most."""
 
 
+def check_place(file: str) -> None:
+    """See that a report can go there, before anything is asked for.
+
+    Raises `click.UsageError` if it is a folder, or in none that there is.
+    """
+    path = Path(file)
+    if file == "-":
+        return
+    if path.is_dir():
+        raise click.UsageError(f"--output {file} is a folder. Name a file in it.")
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(
+            f"--output {file}: there is no folder {path.parent}. Make it, or name another file."
+        )
+
+
 def write_report(
     registry: Registry, out: Output, one: Evaluation, form: str, file: str, cases: int | None
 ) -> None:

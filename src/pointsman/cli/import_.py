@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pointsman.cli.connect import Registry, with_registry
-from pointsman.cli.failing import REFUSED
+from pointsman.cli.failing import FAILED, REFUSED
 from pointsman.cli.moving import place_of
 from pointsman.cli.output import Output
 from pointsman.errors import IntegrityError, InvalidInput, NotFound, PointsmanError, Unavailable
@@ -43,6 +43,9 @@ _Place = tuple[str, str]
     help="Of tests: the model of embeddings, where they name none.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Of tests: only show what they would become.")
+@click.option(
+    "--strict", is_flag=True, help="Of tests: publish nothing if anything has no equivalent."
+)
 @with_registry(makes=True)
 @click.pass_context
 def import_command(
@@ -56,6 +59,7 @@ def import_command(
     name: str | None,
     patterns: Sequence[str],
     dry_run: bool,
+    strict: bool,
     **models: str,
 ) -> None:
     """Publish the versions that an export has, and move the aliases to where they pointed.
@@ -69,8 +73,9 @@ def import_command(
     Exits with 3 if anything was refused.
 
     FILE is a configuration of promptfoo. Its tests become a dataset and its assertions a suite,
-    both called --name; whatever has no equivalent here is listed. Code is never run, and files
-    outside of its folder are never read.
+    both called --name; whatever has no equivalent here, or differs, is listed. With --strict
+    that is all that happens then, and it ends with 1. Code is never run, and files outside of
+    its folder are never read.
 
     \b
     Examples:
@@ -78,12 +83,14 @@ def import_command(
       pointsman import promptfooconfig.yaml --name support/quality --for support/reply
     """
     if Path(folder).is_file():
-        _import_tests(registry, out, Path(folder), name, patterns, models, dry_run=dry_run)
+        how = {"dry_run": dry_run, "strict": strict}
+        if not _import_tests(registry, out, Path(folder), name, patterns, models, **how):
+            ctx.exit(FAILED)
         return
-    if name or patterns or dry_run or any(models.values()):
+    if name or patterns or dry_run or strict or any(models.values()):
         raise click.UsageError(
-            "--name, --for, --grader, --embeddings and --dry-run go with a file of tests, "
-            f"and {folder} is none."
+            "--name, --for, --grader, --embeddings, --dry-run and --strict go with a file of "
+            f"tests, and {folder} is none."
         )
     plan = _read_manifest(Path(folder))
     done = _Import(registry, Path(folder), reason or f"imported from {Path(folder).name}")
@@ -117,7 +124,9 @@ def _import_tests(
     models: Mapping[str, str],
     *,
     dry_run: bool,
-) -> None:
+    strict: bool,
+) -> bool:
+    """Whether they could be taken over as was wanted."""
     from pointsman.cli.promptfoo import Wanted, import_config
     from pointsman.core.names import check_name
 
@@ -130,7 +139,7 @@ def _import_tests(
         if model and ":" not in model:
             raise click.UsageError(f"--{option} is a provider and a model: openai:gpt-4o.")
     wanted = Wanted(check_name(name), tuple(patterns), **models)
-    import_config(registry, out, path, wanted, dry_run=dry_run)
+    return import_config(registry, out, path, wanted, dry_run=dry_run, strict=strict)
 
 
 @dataclass

@@ -50,11 +50,18 @@ class Wanted:
 
 
 def import_config(
-    registry: Registry, out: Output, path: Path, wanted: Wanted, *, dry_run: bool
-) -> None:
+    registry: Registry,
+    out: Output,
+    path: Path,
+    wanted: Wanted,
+    *,
+    dry_run: bool,
+    strict: bool,
+) -> bool:
     """Publish a dataset, a suite, and a judge if one is needed; tell what has no equivalent.
 
-    What is there already in the same words is not published again.
+    What is there already in the same words is not published again. Where something has no
+    equivalent, `strict` publishes nothing; whether it was as strict as wanted.
 
     Raises:
         InvalidInput: the file is no configuration, or nothing of it can be taken over.
@@ -66,9 +73,10 @@ def import_config(
     parse_content("dataset", dict(converted.dataset))
     if converted.hold:
         parse_content("suite", trial)
-    if dry_run:
+    lacking = strict and bool(converted.notes)
+    if dry_run or lacking:
         _tell_plan(out, converted, wanted, trial)
-        return
+        return not lacking
     message = f"imported from {path.name}"
     done = [_publish(registry, "dataset", wanted.name, converted.dataset, message)]
     judged = ""
@@ -81,12 +89,13 @@ def import_config(
         done.append(_publish(registry, "suite", wanted.name, suite, message))
     if out.as_json:
         out.data({"published": done, "notes": converted.notes})
-        return
+        return True
     for one in done:
         place = f"{place_of(one.version.kind, one.version.name)}:{one.version.number}"
         out.line(f"{place} {'is published' if one.created else 'says the same already'}.")
     out.line(_told_size(converted))
     _tell_notes(out, converted.notes)
+    return True
 
 
 def _converted(folder: _Folder, path: Path, wanted: Wanted) -> Converted:

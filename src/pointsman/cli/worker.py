@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 
 import click
 
-from pointsman.cli.connect import needing_server, place_options, with_output
+from pointsman.cli.connect import check_folder, needing_server, place_options, with_output
 from pointsman.cli.output import Output
 from pointsman.cli.serve import (
     at_once_option,
@@ -44,6 +45,8 @@ def worker_command(
       pointsman worker --allow-commands
     """
     place = place_of(data, database)
+    if place.data:
+        check_folder(Path(place.data), makes=False)
     with needing_server():
         from pointsman.compose import open_store
         from pointsman.server import Terms, Workshop

@@ -91,7 +91,9 @@ def evaluate_change(
     row = found_change(work, number)
     if work.reader.change_end(work.project.id, number) is not None:
         raise Conflict(
-            f"Change {number} has ended.", code="change_ended", hint="Propose another one."
+            f"Change {number} has ended.",
+            code="change_ended",
+            hint="Propose another one: `pointsman change propose`.",
         )
     moves = targets_of(places_of(work, row))
     for place, _ in moves:
@@ -166,8 +168,7 @@ def _for_moves(view: View, moves: Moves) -> list[tuple[Place, list[Wanted]]]:
 
 def _planned(view: View, request: Request) -> list[Wanted]:
     alias = check_alias(request.alias)
-    for text in request.suites:
-        parse_selector(text, kind="suite")
+    _check_suites(view, request.suites)
     artifact = view.artifact(request.selector.kind, request.selector.name)
     target = _target(view, request.selector)
     row = view.reader.alias(artifact.id, alias)
@@ -176,13 +177,22 @@ def _planned(view: View, request: Request) -> list[Wanted]:
             raise NotFound(
                 f"{artifact.name} has no version {request.against}.",
                 code="version_not_found",
-                hint="List its versions to see which there are.",
+                hint="`pointsman versions` shows which there are.",
                 field="against",
             )
         row = _pointing(artifact.id, alias, request.against)
     place = Place(artifact, alias, row)
     scope = Scope(downstream=request.affected, suites=request.suites)
     return Plan(view, ((place, target),)).wanted(place, scope)
+
+
+def _check_suites(view: View, named: Sequence[str]) -> None:
+    """Raise `NotFound` for a suite that was named here and is not there.
+
+    One that is there and can't be used is told as such: what others can tell is still told.
+    """
+    for selector in [parse_selector(text, kind="suite") for text in named]:
+        find_version(view, view.artifact(selector.kind, selector.name), selector, None)
 
 
 def _may_read(view: View, one: Requirement) -> bool:
@@ -242,6 +252,7 @@ def _no_suite(wanted: Sequence[Wanted], request: Request) -> Conflict:
     return Conflict(
         f"{first.label} can't be evaluated: {because}.".replace("..", "."),
         code="nothing_to_evaluate",
-        hint="Publish a suite that is for it and point its alias there, or name one.",
+        hint="Publish a suite that is for it (`pointsman publish FILE --kind suite`) and point "
+        "that alias there, or name one with --suite.",
         field="suites",
     )

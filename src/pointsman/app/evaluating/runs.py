@@ -80,7 +80,8 @@ def ask_for(work: Work, orders: Orders, asked: Asked) -> Evaluation:
         raise Conflict(
             f"{MAX_OPEN:,} evaluations wait already.",
             code="too_many_evaluations",
-            hint="Wait for some to end, or cancel them; see whether a worker is running.",
+            hint="See with `pointsman eval list` whether a worker gets on with them; "
+            "`pointsman eval cancel` ends one.",
         )
     candidate = split_label(orders.candidate.root)
     suite = split_label(orders.suite)
@@ -133,7 +134,9 @@ def cancel(work: Work, number: int) -> Evaluation:
         work.require("propose", artifact.kind, artifact.name)
     if work.tx.evaluation_end(work.project.id, number) is not None:
         raise Conflict(
-            f"Evaluation {number} has ended.", code="evaluation_ended", hint="Look at its result."
+            f"Evaluation {number} has ended.",
+            code="evaluation_ended",
+            hint=f"`pointsman eval show {number}` shows what came of it.",
         )
     _drop(work, row, "cancelled", f"{work.actor.name} cancelled it.")
     return told(work, row)
@@ -494,7 +497,7 @@ def _found(view: View, number: int) -> EvaluationRow:
         raise NotFound(
             f"There is no evaluation {number}.",
             code="evaluation_not_found",
-            hint="List them to see which there are.",
+            hint="`pointsman eval list` shows which there are.",
         )
     return row
 
