@@ -249,6 +249,13 @@ def test_a_page_without_a_baseline_has_no_empty_columns() -> None:
     assert page.count('data-label="Candidate, version 2"') == len(alone)
 
 
+def test_a_run_that_was_stopped_has_no_empty_section() -> None:
+    whole = _evaluation().report
+    assert whole is not None
+    assert "What must hold" in html_page(_evaluation(), ())
+    assert "What must hold" not in html_page(_evaluation(report=replace(whole, held=())), ())
+
+
 def test_an_output_that_failed_is_told_as_an_error_and_not_compared() -> None:
     case = replace(_cases()[0], candidate=Side(error="it timed out"), baseline=Side("refund"))
     page = html_page(_evaluation(), [case])

@@ -88,6 +88,8 @@ def _facts(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _criteria(report: Report) -> Iterator[str]:
+    if not report.held:  # it was stopped before anything could be held against the figures
+        return
     yield '<section><h2>What must hold</h2><ul class="criteria">'
     for one in report.held:
         yield f"<li>{_state(one.outcome, one.outcome)}<div><h3>{_text(one.criterion, 300)}</h3>"
