@@ -303,7 +303,10 @@ def test_wrong_questions_are_refused(api: Api, path: str, status: int, code: str
     assert (answered.status, answered.code) == (status, code), answered
 
 
-def test_the_clients_speak_the_same_words(api: Api, client: Client) -> None:
+def test_the_clients_speak_the_same_words(api: Api, client: Client, eventually: Wait) -> None:
+    for version in (2, 3):  # so that there is more than one page
+        (asked,) = client.evaluate(f"summarise:{version}", suites=["short:1"])
+        ended(api, asked.number, eventually)
     (asked,) = client.evaluate("summarise:3", suites=["short:1"])
     (planned,) = client.plan_evaluation("summarise:3")
     assert isinstance(planned, Requirement)
