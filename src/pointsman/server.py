@@ -29,6 +29,7 @@ from pointsman.web.site import Site
 from pointsman.wire.hooks.sender import HttpSender
 from pointsman.wire.mlflow.api import MlflowApi
 from pointsman.wire.mlflow.errors import told as mlflow_error
+from pointsman.wire.mlflow.hooks import FORMS as MLFLOW_FORMS
 from pointsman.wire.native.api import NativeApi
 from pointsman.wire.native.hot import hot_protocol
 from pointsman.wire.native.protocol import tell as problem
@@ -63,7 +64,7 @@ class Service:
         )
         self.site = Site(self.app, self.tail, self.gate, self.native.runner.off_loop, self.native)
         self.checkpoints = checkpoints.keeper(self.app)
-        self.courier = Courier(self.app, self.tail, HttpSender())
+        self.courier = Courier(self.app, self.tail, HttpSender(), MLFLOW_FORMS)
         self.applier = Applier(self.app, self.tail)
         self.worker = None if evaluations is None else Worker(self.app, self.tail, evaluations)
         self.tail.start()

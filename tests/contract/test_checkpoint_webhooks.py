@@ -18,6 +18,7 @@ from pointsman.app.tail import Tail
 from pointsman.compose import Registry
 from pointsman.core.deliveries import PATIENCE, SECOND, WINDOW
 from pointsman.embedded.record import read_checkpoint
+from pointsman.wire.mlflow.hooks import FORMS
 from serving import ServerProcess
 
 SEED = base64.b64encode(bytes(range(32))).decode()
@@ -117,7 +118,7 @@ def test_a_crash_after_it_was_sent_tells_it_again_under_one_id(
 ) -> None:
     hook = registry.create_webhook("witness", receiver.url, events=["checkpoint.signed"]).webhook
     registry.checkpoint()
-    first = Courier(Application(store, clock), Tail(store), DyingSender())
+    first = Courier(Application(store, clock), Tail(store), DyingSender(), FORMS)
     with pytest.raises(MemoryError):
         first.serve(hook.id)
     clock.forward(int(LEASE * SECOND) + SECOND)

@@ -25,6 +25,7 @@ from pointsman.core.selectors import parse_selector
 from pointsman.core.vocabulary import Dependency, Target
 from pointsman.errors import InvalidInput, InvalidName, NotFound, PointsmanError
 from pointsman.wire.hooks.sender import HttpSender
+from pointsman.wire.mlflow.hooks import FORMS
 from stores import Place as Home
 
 PRODUCTION = ["production"]
@@ -408,7 +409,7 @@ def test_a_move_is_told_with_what_it_affects(
     chain(registry)
     registry.set_owner("reply", "group:writers")
     with Receiver() as receiver:
-        courier = Courier(Application(store), Tail(store), HttpSender(), chance=lambda: 0.0)
+        courier = Courier(Application(store), Tail(store), HttpSender(), FORMS, chance=lambda: 0.0)
         hook = registry.create_webhook("ops", receiver.url, events=["alias.moved"]).webhook
         slack = registry.create_webhook("chat", receiver.url, format="slack").webhook
         publish(registry, "classify")

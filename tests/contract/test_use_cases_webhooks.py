@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -25,9 +26,11 @@ from pointsman.core.events import Message, event_id
 from pointsman.core.vocabulary import Role
 from pointsman.errors import Conflict, InvalidInput, NotFound, PointsmanError, Refused
 from pointsman.wire.hooks.sender import HttpSender
+from pointsman.wire.mlflow.hooks import FORMS, signature
 from stores import Place
 
 Make = Callable[..., Caller]
+MASTER = base64.b64encode(bytes(range(32))).decode()
 
 
 class Clock:
@@ -72,7 +75,7 @@ def courier(store: Store, clock: Clock) -> Courier:
 
 def new_courier(store: Store, clock: Clock) -> Courier:
     """A courier whose threads were not started: it serves when told."""
-    return Courier(Application(store, clock), Tail(store), HttpSender(), chance=lambda: 0.0)
+    return Courier(Application(store, clock), Tail(store), HttpSender(), FORMS, chance=lambda: 0.0)
 
 
 class DyingSender(HttpSender):
@@ -254,7 +257,7 @@ def test_ids_outlive_a_crash_before_the_outcome_is_written_down(
 ) -> None:
     hook = registry.create_webhook("ops", receiver.url, events=["artifact.created"]).webhook
     registry.publish("a", "x")
-    first = Courier(Application(store, clock), Tail(store), DyingSender())
+    first = Courier(Application(store, clock), Tail(store), DyingSender(), FORMS)
     with pytest.raises(MemoryError):
         first.serve(hook.id)
     second = new_courier(store, clock)
@@ -447,7 +450,7 @@ def test_the_threads_deliver_by_themselves_and_stop(
     app: Application, store: Store, registry: Registry, receiver: Receiver
 ) -> None:
     tail = Tail(store)
-    courier = Courier(app, tail, HttpSender())
+    courier = Courier(app, tail, HttpSender(), FORMS)
     tail.start()
     courier.start()
     try:
@@ -474,3 +477,118 @@ def test_a_lease_outlasts_a_message() -> None:
     from pointsman.wire.hooks import sender
 
     assert deliveries.LEASE > 2 * sender.DEADLINE
+
+
+# In MLflow's format
+
+
+def _mlflow_hook(app: Application, who: Caller, receiver: Receiver, secret: str = "given") -> str:
+    terms = Terms(
+        "theirs",
+        SafeUrl(receiver.url),
+        ["prompt*"],
+        format="mlflow",
+        secret=secret,
+        description="d",
+    )
+    made = app.write(who, lambda w: webhooks.create_webhook(w, terms))
+    assert made.secret == ""
+    return made.webhook.id
+
+
+def test_a_given_secret_is_sealed_for_its_webhook(
+    app: Application,
+    caller: Make,
+    registry: Registry,
+    receiver: Receiver,
+    store: Store,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POINTSMAN_SECRET_KEY", MASTER)
+    hook = _mlflow_hook(app, caller("admin"), receiver)
+    other = _mlflow_hook(app, caller("admin"), receiver, "another")
+    with store.read() as reader:
+        row, foreign = reader.webhook(hook), reader.webhook(other)
+        assert row is not None
+        assert foreign is not None
+        assert "given" not in row.secret
+        assert webhooks.secret_of(reader, row) == "given"
+        stolen = row._replace(secret=foreign.secret)
+        refused(Conflict, "webhook_secret_unreadable", lambda: webhooks.secret_of(reader, stolen))
+    assert "given" not in str(registry.history(limit=10))
+
+
+def test_a_secret_that_can_not_be_opened_holds_deliveries_back(
+    app: Application,
+    caller: Make,
+    registry: Registry,
+    receiver: Receiver,
+    store: Store,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POINTSMAN_SECRET_KEY", MASTER)
+    hook = _mlflow_hook(app, caller("admin"), receiver)
+    registry.publish("x", "one")
+    courier = new_courier(store, clock)
+    monkeypatch.setenv("POINTSMAN_SECRET_KEY", MASTER[::-1].removeprefix("=") + "=")
+    courier.serve(hook)
+    (first,) = [one for one in registry.deliveries(hook).items if one.attempts]
+    assert (first.state, first.status) == ("pending", None)
+    assert "can't be opened" in first.error
+    assert receiver.received == []
+    monkeypatch.setenv("POINTSMAN_SECRET_KEY", MASTER)
+    clock.forward(PATIENCE // 2)
+    courier.serve(hook)
+    courier.serve(hook)
+    assert {got.json["entity"] for got in receiver.received} == {"prompt", "prompt_version"}
+
+
+def test_without_a_master_key_no_secret_is_taken(
+    app: Application, caller: Make, receiver: Receiver, place: Place
+) -> None:
+    if place.dialect == "sqlite":
+        assert _mlflow_hook(app, caller("admin"), receiver)
+        return
+    refused(Conflict, "no_secret_key", lambda: _mlflow_hook(app, caller("admin"), receiver))
+    assert _mlflow_hook(app, caller("admin"), receiver, "")
+
+
+def test_the_formats_are_not_mixed(registry: Registry, receiver: Receiver) -> None:
+    ours = registry.create_webhook("ours", receiver.url).webhook
+    theirs = registry.create_webhook("theirs", receiver.url, format="mlflow")
+    assert theirs.secret.startswith("whsec_")
+    assert theirs.webhook.events == ("*",)
+    for hook, form in ((ours, "mlflow"), (theirs.webhook, "slack")):
+        refused(
+            InvalidInput,
+            "invalid_webhook",
+            lambda hook=hook, form=form: registry.change_webhook(hook.id, format=form),  # type: ignore[misc]
+        )
+    for form, event in (("mlflow", "alias.moved"), ("cloudevents", "prompt_alias.created")):
+        refused(
+            InvalidInput,
+            "unknown_event",
+            lambda form=form, event=event: registry.create_webhook(  # type: ignore[misc]
+                "x", receiver.url, events=[event], format=form
+            ),
+        )
+
+
+def test_the_patterns_of_artifacts_and_aliases_hold_in_mlflows_format(
+    registry: Registry, receiver: Receiver, store: Store, clock: Clock
+) -> None:
+    made = registry.create_webhook(
+        "theirs", receiver.url, events=["*_alias.*"], artifacts="a*", aliases="b*", format="mlflow"
+    )
+    for name in ("a", "other"):
+        registry.publish(name, "one", aliases=["b", "c"])
+    courier = new_courier(store, clock)
+    courier.serve(made.webhook.id)
+    (got,) = receiver.received
+    assert got.json["data"] == {"name": "a", "alias": "b", "version": "1"}
+    assert got.headers["x-mlflow-signature"] == signature(
+        made.secret, got.headers["x-mlflow-delivery-id"], int(got.headers["x-mlflow-timestamp"]),
+        got.body,
+    )  # fmt: skip

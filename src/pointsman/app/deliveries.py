@@ -16,7 +16,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -29,12 +29,12 @@ from pointsman.app.ports.checkpoints import CheckpointRow
 from pointsman.app.ports.webhooks import DeliveryRow, Outcome, Sender, WebhookRow
 from pointsman.app.releases import MOVED
 from pointsman.app.tail import Tail
-from pointsman.app.webhooks import STEP, checkpoint_event, disable, take_in, wants
+from pointsman.app.webhooks import STEP, checkpoint_event, disable, secret_of, take_in, wants
 from pointsman.core.access import Actor
 from pointsman.core.deliveries import SECOND, Next, after_attempt, agenda, pause
-from pointsman.core.events import PING, SIGNED, Event, message
+from pointsman.core.events import PING, SIGNED, Event, Message, message
 from pointsman.core.journal import Line
-from pointsman.errors import PointsmanError
+from pointsman.errors import Conflict, InvalidInput, PointsmanError
 
 T = TypeVar("T")
 
@@ -56,6 +56,22 @@ _KEYS = 100
 """Keys, at most, that sign checkpoints of one and the same entry."""
 COURIER = Actor("system", "system", "admin", "webhooks")
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What is told to whom: `line` is the entry that it is about, None for a ping."""
+
+    webhook: WebhookRow
+    event: Event
+    line: Line | None
+    secret: str
+    now: int
+    """The moment of sending, in seconds since the epoch."""
+
+
+Form = Callable[[Reader, Occasion], Message]
+"""What writes messages in a format that is another system's."""
 
 
 @dataclass(slots=True)
@@ -82,11 +98,14 @@ class Courier:
         app: Application,
         tail: Tail,
         sender: Sender,
+        forms: Mapping[str, Form],
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        """`forms` write messages in the formats that are not among our own."""
         self._app = app
         self._sender = sender
+        self._forms = forms
         self._chance = chance
         self._me = secrets.token_hex(8)
         self._lock = threading.Lock()
@@ -188,11 +207,11 @@ class Courier:
         self, project: ProjectRow, row: WebhookRow, one: DeliveryRow
     ) -> tuple[WebhookRow, DeliveryRow] | None:
         """Send one delivery, and write down how that ended. None: it is ours no more."""
-        with self._app.store.read() as reader:
-            event = _event(reader, project, row, one)
         started = self._app.clock()
-        sent = message(event, row.format, row.secret, row.token, started // SECOND)  # type: ignore[arg-type]
-        outcome = self._sender.send(row.url, sent)
+        try:
+            outcome = self._sender.send(row.url, self._message(project, row, one))
+        except (Conflict, InvalidInput) as unreadable:  # its secret can't be opened
+            outcome = Outcome(None, 0, "", str(unreadable))
         if self._stopping.is_set() and outcome.status is None:
             return None  # it was us who ended it
         attempts = one.attempts + 1
@@ -208,6 +227,16 @@ class Courier:
         )
         after = _after(one, attempts, started, outcome, then)
         return self._write(project, lambda work: self._written(work, row, one, after, then.disable))
+
+    def _message(self, project: ProjectRow, row: WebhookRow, one: DeliveryRow) -> Message:
+        """What is sent for a delivery. Raises what `secret_of` raises."""
+        now = self._app.clock() // SECOND
+        with self._app.store.read() as reader:
+            event, line = _event(reader, project, row, one)
+            secret = secret_of(reader, row)
+            if form := self._forms.get(row.format):
+                return form(reader, Occasion(row, event, line, secret, now))
+        return message(event, row.format, secret, row.token, now)  # type: ignore[arg-type]
 
     def _written(
         self, work: Work, row: WebhookRow, before: DeliveryRow, after: DeliveryRow, why: str
@@ -361,8 +390,10 @@ def _terms(row: WebhookRow) -> WebhookRow:
     return row._replace(name="", next_delivery=0, lease_owner="", lease_until=0)
 
 
-def _event(reader: Reader, project: ProjectRow, row: WebhookRow, one: DeliveryRow) -> Event:
-    """What a delivery tells, read from the journal or from the checkpoints."""
+def _event(
+    reader: Reader, project: ProjectRow, row: WebhookRow, one: DeliveryRow
+) -> tuple[Event, Line | None]:
+    """What a delivery tells, read from the journal or from the checkpoints; and the entry."""
     source = f"urn:pointsman:{reader.meta('store')}:{project.uid}"
     if one.type == SIGNED:
         found = _checkpoint(reader, row, one)
@@ -373,17 +404,20 @@ def _event(reader: Reader, project: ProjectRow, row: WebhookRow, one: DeliveryRo
             "note": found.note,
         }
         by, via = "Pointsman", "checkpoints"
-        return Event(one.event, source, SIGNED, found.at, by, via, one.seq, project.name, told)
+        event = Event(one.event, source, SIGNED, found.at, by, via, one.seq, project.name, told)
+        return event, None
     if not one.seq:
         facts = {"webhook": row.id, "webhook_name": row.name}
-        return Event(
-            one.event, source, PING, one.created_at, "Pointsman", "webhooks", 0, project.name, facts
-        )
+        if one.subject:
+            facts["plays"] = one.subject
+        by, via = "Pointsman", "webhooks"
+        event = Event(one.event, source, PING, one.created_at, by, via, 0, project.name, facts)
+        return event, None
     (line,) = reader.lines(project.id, one.seq - 1, 1)
     facts = json.loads(line.data)
     if line.type == MOVED:
         facts |= told_affected(reader, project.id, line)
-    return Event(
+    event = Event(
         id=one.event,
         source=source,
         type=line.type,
@@ -394,6 +428,7 @@ def _event(reader: Reader, project: ProjectRow, row: WebhookRow, one: DeliveryRo
         project=project.name,
         facts=facts,
     )
+    return event, line
 
 
 def _checkpoint(reader: Reader, row: WebhookRow, one: DeliveryRow) -> CheckpointRow:

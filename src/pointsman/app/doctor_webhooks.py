@@ -43,6 +43,7 @@ def stored(view: View) -> Told:
             "aliases": row.aliases,
             "format": row.format,
             "fingerprint": fingerprint(row),
+            "description": row.description,
         }
         for row in view.reader.webhooks(view.project.id)
     }
@@ -58,4 +59,5 @@ def _pause(at: int, why: str | None) -> Facts:
 
 def _terms(fact: Facts) -> Facts:
     names = ("webhook_name", "address", "events", "artifacts", "aliases", "format", "fingerprint")
-    return {name.removeprefix("webhook_"): fact[name] for name in names}
+    terms = {name.removeprefix("webhook_"): fact[name] for name in names}
+    return {**terms, "description": fact.get("description", "")}

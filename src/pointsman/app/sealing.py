@@ -22,7 +22,8 @@ from pointsman.errors import Conflict, InvalidInput, Unavailable
 
 KEY = "POINTSMAN_SECRET_KEY"
 KEY_FILE = "secret.key"
-_FORM = "v1."
+SEALED = "v1."
+"""What every sealed secret begins with."""
 _SIZE = 32
 _NONCE = 12
 _MAKE_ONE = "Make one with: openssl rand -base64 32"
@@ -45,12 +46,12 @@ class Sealer:
         """The secret as text that only this key opens, and only for this place."""
         nonce = os.urandom(_NONCE)
         closed = self._cipher.encrypt(nonce, secret.encode(), place.encode())
-        return _FORM + base64.b64encode(nonce + closed).decode()
+        return SEALED + base64.b64encode(nonce + closed).decode()
 
     def open(self, sealed: str, place: str) -> str | None:
         """The secret; None if it was sealed under another key or for another place, or changed."""
         try:
-            whole = base64.b64decode(sealed.removeprefix(_FORM), validate=True)
+            whole = base64.b64decode(sealed.removeprefix(SEALED), validate=True)
             opened = self._cipher.decrypt(whole[:_NONCE], whole[_NONCE:], place.encode())
         except (InvalidTag, ValueError):
             return None

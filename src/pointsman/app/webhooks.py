@@ -21,11 +21,13 @@ from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import Reader
 from pointsman.app.ports.checkpoints import CheckpointRow
 from pointsman.app.ports.webhooks import DeliveryRow, WebhookRow
+from pointsman.app.sealing import KEY, KEY_FILE, SEALED, find_sealer
 from pointsman.core.canonical import check_text
 from pointsman.core.deliveries import WINDOW
 from pointsman.core.events import PING, SECRET_PREFIX, SIGNED, check_events, event_id, subject
 from pointsman.core.journal import Line
-from pointsman.core.names import check_reason
+from pointsman.core.mlflow_events import event_of, types_of
+from pointsman.core.names import check_message, check_reason
 from pointsman.core.patterns import ANY
 from pointsman.core.vocabulary import Page, moment
 from pointsman.core.webhooks import (
@@ -39,7 +41,7 @@ from pointsman.core.webhooks import (
     check_webhook_name,
     origin,
 )
-from pointsman.errors import Conflict, NotFound, TooLarge
+from pointsman.errors import Conflict, InvalidInput, NotFound, TooLarge
 
 STEP = 1_000
 """Entries of the journal that are looked at together."""
@@ -47,12 +49,17 @@ KEPT = 1_000
 """Deliveries of one webhook whose record is kept once they are done."""
 HURRIED, AT_ONCE = 0, 1
 """Times before all others: what somebody asked for is looked for without news of the journal."""
+MAX_SECRET = 1_000
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a webhook is to be. `token` goes into the Authorization header; empty for none."""
+    """What a webhook is to be. `token` goes into the Authorization header; empty for none.
+
+    Without a `secret` one is made; an empty one means that nothing is signed. Only the format
+    `mlflow` takes one that is given, as what MLflow's clients give is any text.
+    """
 
     name: str
     url: SafeUrl
@@ -61,6 +68,8 @@ class Terms:
     aliases: str = ANY
     format: str = "cloudevents"
     token: str = ""
+    description: str = ""
+    secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,8 @@ class Amendment:
     aliases: str | None = None
     format: str | None = None
     token: str | None = None
+    description: str | None = None
+    secret: str | None = None
 
 
 def list_webhooks(view: View) -> tuple[Webhook, ...]:
@@ -120,7 +131,9 @@ def create_webhook(work: Work, terms: Terms) -> NewWebhook:
         lease_owner="",
         lease_until=0,
     )
+    row = row._replace(format=terms.format)
     row = _with_terms(
+        work,
         row,
         Amendment(
             terms.name,
@@ -130,12 +143,14 @@ def create_webhook(work: Work, terms: Terms) -> NewWebhook:
             terms.aliases,
             terms.format,
             terms.token,
+            terms.description,
+            terms.secret,
         ),
     )
     line = work.record("webhook.created", _fact(row))
-    row = row._replace(created_at=line.at, position=line.seq)
+    row = row._replace(created_at=line.at, updated_at=line.at, position=line.seq)
     work.tx.put_webhook(row)
-    return NewWebhook(webhook_of(row), row.secret)
+    return NewWebhook(webhook_of(row), row.secret if terms.secret is None else "")
 
 
 def change_webhook(work: Work, webhook_id: str, amendment: Amendment) -> Webhook:
@@ -145,11 +160,13 @@ def change_webhook(work: Work, webhook_id: str, amendment: Amendment) -> Webhook
     """
     work.require_all("admin")
     row = _found(work, webhook_id)
-    changed = _with_terms(row, amendment)
+    changed = _with_terms(work, row, amendment)
     if changed != row:
         settled = _settled(work, row)
-        work.record("webhook.changed", _fact(changed))
-        row = changed._replace(position=settled.position, next_delivery=settled.next_delivery)
+        line = work.record("webhook.changed", _fact(changed))
+        row = changed._replace(
+            position=settled.position, next_delivery=settled.next_delivery, updated_at=line.at
+        )
         work.tx.put_webhook(row)
     return webhook_of(row)
 
@@ -190,10 +207,24 @@ def enable_webhook(work: Work, webhook_id: str) -> Webhook:
 
 def test_webhook(work: Work, webhook_id: str) -> Delivery:
     """Have a `pointsman.ping` sent, once. Raises `NotFound`, `Conflict` (disabled) or `Refused`."""
+    return try_webhook(work, webhook_id, "")
+
+
+def try_webhook(work: Work, webhook_id: str, plays: str) -> Delivery:
+    """As `test_webhook`; in MLflow's format it is an example of the event that it `plays`."""
     work.require_all("admin")
     row = _able(work, webhook_id)
     event = event_id(row.id, PING, secrets.token_hex(16))
-    return delivery_of(_by_hand(work, row, 0, event, PING, ""))
+    return delivery_of(_by_hand(work, row, 0, event, PING, plays))
+
+
+def show_delivery(view: View, webhook_id: str, number: int) -> Delivery:
+    """One delivery. Raises `NotFound` or `Refused`."""
+    view.require_all("admin")
+    row = view.reader.delivery(_found(view, webhook_id).id, number)
+    if row is None:
+        raise _no_delivery(webhook_id, number)
+    return delivery_of(row)
 
 
 def list_deliveries(
@@ -219,12 +250,7 @@ def redeliver(work: Work, webhook_id: str, number: int) -> Delivery:
     row = _able(work, webhook_id)
     old = work.tx.delivery(row.id, number)
     if old is None:
-        raise NotFound(
-            f"{row.name!r} has no delivery {number}.",
-            code="delivery_not_found",
-            hint=f"The last {KEPT} are kept once they are done.",
-            field="delivery",
-        )
+        raise _no_delivery(row.name, number)
     if old.state != "pending":
         return delivery_of(_by_hand(work, row, old.seq, old.event, old.type, old.subject))
     pending = work.tx.pending_deliveries(row.id)
@@ -293,6 +319,8 @@ def checkpoint_event(reader: Reader, checkpoint: CheckpointRow, row: WebhookRow)
 def wants(row: WebhookRow, line: Line) -> bool:
     """Whether a webhook is told of an entry."""
     wanted = _wanted_by(row)
+    if row.format == "mlflow":
+        return _wants_mlflows(wanted, line)
     if wanted == _ALL:
         return True
     if wanted.artifacts == ANY and wanted.aliases == ANY:
@@ -303,6 +331,18 @@ def wants(row: WebhookRow, line: Line) -> bool:
 
 
 _ALL = Wanted()
+
+
+def _wants_mlflows(wanted: Wanted, line: Line) -> bool:
+    """Whether an entry makes one of MLflow's events that is wanted."""
+    if line.type not in _MAKE_MLFLOWS:
+        return False
+    fact = json.loads(line.data)
+    event = event_of(line.type, fact)
+    return bool(event) and wanted.wants(event, fact.get("name") or "", line.alias or "")
+
+
+_MAKE_MLFLOWS = types_of()
 
 
 def fingerprint(row: WebhookRow) -> str:
@@ -327,6 +367,8 @@ def webhook_of(row: WebhookRow) -> Webhook:
         has_token=bool(row.token),
         disabled_at=None if row.disabled_at is None else moment(row.disabled_at),
         disabled_why=row.disabled_why,
+        description=row.description,
+        updated_at=moment(row.updated_at) if row.updated_at else None,
     )
 
 
@@ -350,29 +392,83 @@ def delivery_of(row: DeliveryRow) -> Delivery:
     )
 
 
-def _with_terms(row: WebhookRow, wanted: Amendment) -> WebhookRow:
+def secret_of(reader: Reader, row: WebhookRow) -> str:
+    """The secret that signs what a webhook is sent; empty if nothing is signed.
+
+    Raises `Conflict` for one that was given and can't be opened, and what `find_sealer` raises.
+    """
+    if not row.secret.startswith(SEALED):
+        return row.secret
+    opened = find_sealer(reader).open(row.secret, _place(row))
+    if opened is None:
+        raise Conflict(
+            f"The secret of the webhook {row.name!r} can't be opened.",
+            code="webhook_secret_unreadable",
+            hint=f"Put back the master key that it was set under ({KEY}, or {KEY_FILE} in the "
+            "data folder), or set the secret anew.",
+        )
+    return opened
+
+
+def _place(row: WebhookRow) -> str:
+    """What a given secret is sealed for: it can't be used for another webhook."""
+    return f"webhook {row.id}"
+
+
+def _with_terms(work: Work, row: WebhookRow, wanted: Amendment) -> WebhookRow:
     """The row with what is given, checked as a whole."""
+    row = _with_secret(work, row, wanted)
     events = json.loads(row.events) if wanted.events is None else wanted.events
     patterns = check_wanted(
         events,
         row.artifacts if wanted.artifacts is None else wanted.artifacts,
         row.aliases if wanted.aliases is None else wanted.aliases,
     )
-    if wanted.events is not None:
-        check_events(patterns.events)
+    form = row.format if wanted.format is None else wanted.format
+    if "mlflow" in (form, row.format) and form != row.format:
+        raise InvalidInput(
+            "A webhook can't change to the format mlflow, or from it: its events and its secret "
+            "are of another kind.",
+            code="invalid_webhook",
+            hint="Make another webhook, and delete this one.",
+            field="format",
+        )
     token = row.token if wanted.token is None else wanted.token
     url = row.url if wanted.url is None else wanted.url.text
     if wanted.token is None and row.url and origin(url) != origin(row.url):
         token = ""  # it was given for another place
+    checked = check_form(form, token)
+    if wanted.events is not None:
+        check_events(patterns.events, checked)
+    description = row.description if wanted.description is None else wanted.description
     return row._replace(
         name=check_webhook_name(row.name if wanted.name is None else wanted.name),
         url=url,
         events=json.dumps(patterns.events),
         artifacts=patterns.artifacts,
         aliases=patterns.aliases,
-        format=check_form(row.format if wanted.format is None else wanted.format, token),
+        format=checked,
         token=token,
+        description=check_message(description, field="description"),
     )
+
+
+def _with_secret(work: Work, row: WebhookRow, wanted: Amendment) -> WebhookRow:
+    """The row with the secret that was given, sealed."""
+    if wanted.secret is None:
+        return row
+    if row.format != "mlflow":
+        raise InvalidInput(
+            "Only webhooks in the format mlflow take a secret; others are given one.",
+            code="invalid_webhook",
+            hint="Leave it out, and verify with the secret that was shown when it was made.",
+            field="secret",
+        )
+    check_text(wanted.secret, field="secret", max_chars=MAX_SECRET)
+    sealed = ""
+    if wanted.secret:
+        sealed = find_sealer(work.tx, make=True).seal(wanted.secret, _place(row))
+    return row._replace(secret=sealed)
 
 
 def _settled(work: Work, row: WebhookRow) -> WebhookRow:
@@ -385,7 +481,7 @@ def _settled(work: Work, row: WebhookRow) -> WebhookRow:
 
 def _take_checkpoint(work: Work, row: WebhookRow, checkpoint: CheckpointRow) -> WebhookRow:
     """Make a checkpoint pending for a webhook that asked for such, if it has room."""
-    if not _wanted_by(row).asks_for(SIGNED):
+    if row.format == "mlflow" or not _wanted_by(row).asks_for(SIGNED):
         return row
     if len(work.tx.pending_deliveries(row.id)) >= WINDOW:
         return row
@@ -424,7 +520,17 @@ def _fact(row: WebhookRow) -> dict[str, Any]:
         "aliases": row.aliases,
         "format": row.format,
         "fingerprint": fingerprint(row),
+        **({"description": row.description} if row.description else {}),
     }
+
+
+def _no_delivery(webhook: str, number: int) -> NotFound:
+    return NotFound(
+        f"{webhook!r} has no delivery {number}.",
+        code="delivery_not_found",
+        hint=f"The last {KEPT} are kept once they are done.",
+        field="delivery",
+    )
 
 
 def _by_hand(

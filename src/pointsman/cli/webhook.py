@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pointsman.core.webhooks import Delivery, Webhook
 
 F = TypeVar("F", bound=Callable[..., Any])
-_FORMATS = ("cloudevents", "slack", "github")
+_FORMATS = ("cloudevents", "slack", "github", "mlflow")
 
 
 @click.group("webhook", short_help="Tell others of what happens.")
@@ -275,6 +275,7 @@ def _print(out: Output, webhook: Webhook) -> None:
             ("events", ", ".join(webhook.events)),
             ("artifacts", webhook.artifacts),
             ("aliases", webhook.aliases),
+            ("description", webhook.description),
             ("token", "set" if webhook.has_token else ""),
             ("state", state),
             ("made", f"{when(webhook.created_at, out)} by {webhook.created_by}"),

@@ -1,7 +1,8 @@
 """What receivers of webhooks are sent: an entry of the journal as a CloudEvent or a sentence.
 
 The forms are CloudEvents 1.0 (structured JSON), Slack's incoming webhooks, and GitHub's
-`repository_dispatch`. Every message is signed as Standard Webhooks has it.
+`repository_dispatch`. Every message is signed as Standard Webhooks has it. A fourth form,
+that of MLflow's own webhooks, is written by its adapter.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
+from pointsman.core.mlflow_events import EVENTS
 from pointsman.core.patterns import matches
 from pointsman.core.plain import to_plain
 from pointsman.core.vocabulary import moment
@@ -102,9 +104,9 @@ class Message:
     private: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_events(patterns: Iterable[str]) -> None:
-    """Raise `InvalidInput` for a pattern that fits no event that there is."""
-    known = (*TYPES, SIGNED)
+def check_events(patterns: Iterable[str], form: Format = "cloudevents") -> None:
+    """Raise `InvalidInput` for a pattern that fits no event that there is, in this format."""
+    known = tuple(EVENTS) if form == "mlflow" else (*TYPES, SIGNED)
     for pattern in patterns:
         if any(matches(pattern, one) for one in known):
             continue

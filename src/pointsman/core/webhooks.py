@@ -19,7 +19,7 @@ from pointsman.core.names import check_list, check_message
 from pointsman.core.patterns import ANY, check_pattern, matches
 from pointsman.errors import InvalidInput
 
-Format = Literal["cloudevents", "slack", "github"]
+Format = Literal["cloudevents", "slack", "github", "mlflow"]
 State = Literal["pending", "delivered", "failed"]
 
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
@@ -38,7 +38,8 @@ class Webhook:
     """A webhook without its secret and its token.
 
     `position` is the number of the last journal entry that was looked at for it. Where it is
-    disabled, `disabled_why` says what for.
+    disabled, `disabled_why` says what for. `description` is what MLflow's client said of it,
+    `updated_at` when its terms changed last, if that is known.
     """
 
     id: str
@@ -54,6 +55,8 @@ class Webhook:
     has_token: bool = False
     disabled_at: datetime | None = None
     disabled_why: str = ""
+    description: str = ""
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

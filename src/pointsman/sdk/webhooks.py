@@ -43,8 +43,9 @@ class WebhookTasks:
 
         `events` are types of journal entries or patterns (``alias.*``), none for all of them, and
         ``checkpoint.signed``, which is no entry; `artifacts` and `aliases` are patterns of names;
-        `format` is `cloudevents`, `slack` or `github`; `token` is sent in the Authorization
-        header. Its secret is in the answer and nowhere else. Raises `InvalidInput`.
+        `format` is `cloudevents`, `slack`, `github` or `mlflow` (with events in MLflow's words);
+        `token` is sent in the Authorization header. Its secret is in the answer and nowhere
+        else. Raises `InvalidInput`.
         """
         body = {
             "name": name,

@@ -9,6 +9,7 @@ import pytest
 from serving import ServerProcess
 from wire.mlflow.published import SCENARIOS, behaviours, keys_for, require_client, run
 
+_SETTINGS = {"pointsman.core.deliveries.FIRST_WAIT": 200_000}
 _Results = dict[str, dict[str, str | None]]
 
 
@@ -27,7 +28,10 @@ def scenario(
     name = str(request.param)
     if name not in results:
         folder: Path = tmp_path_factory.mktemp(name)
-        with ServerProcess(data=folder / "data") as server:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("POINTSMAN_WEBHOOK_PRIVATE", "1")  # receivers are on the loopback
+            server = ServerProcess(data=folder / "data", settings=_SETTINGS)
+        with server:
             results[name] = run(server, name, keys_for(server), folder)
     return name
 

@@ -44,6 +44,12 @@ LEAST = {
     f"DELETE {RM}/alias": "releaser",
     f"POST {MV}/transition-stage": "releaser",
     f"DELETE {MV}/delete": "admin",
+    "POST webhooks": "admin",
+    "GET webhooks": "admin",
+    "GET webhooks/{webhook_id}": "admin",
+    "PATCH webhooks/{webhook_id}": "admin",
+    "DELETE webhooks/{webhook_id}": "admin",
+    "POST webhooks/{webhook_id}/test": "admin",
 }
 """The least role that each operation asks for, written down on purpose."""
 
@@ -234,8 +240,11 @@ def _sessions_opened(api: Api) -> int:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda one: f"{one.method} {one.path}")
 def test_what_is_required_is_named(api: Api, route: Route) -> None:
     answer = ask(api, route.method, route.path, {})
-    if route.path.endswith("/search"):
+    if route.path.endswith("/search") or (route.method, route.path) == ("GET", "webhooks"):
         assert answer.status == 200
+        return
+    if "{" in route.path:  # what they are about stands in the path
+        assert code(answer) == (404, "RESOURCE_DOES_NOT_EXIST")
         return
     assert code(answer) == INVALID
     assert answer.json["message"].startswith("Missing value for required parameter 'name'")
@@ -477,6 +486,40 @@ def test_an_artifact_without_versions_is_left_out_of_exports(api: Api, tmp_path:
 def test_a_look_alike_name_is_refused(api: Api) -> None:
     model(api, "churn")
     assert code(ask(api, "POST", f"{RM}/create", {"name": "Churn"})) == INVALID
+
+
+# -- webhooks
+
+
+def test_a_webhook_may_not_lead_into_the_network(api: Api) -> None:
+    event = {"entity": "PROMPT_ALIAS", "action": "CREATED"}
+    for url in ("http://127.0.0.1/x", "http://169.254.169.254/latest", "https://[::1]/"):
+        answer = ask(api, "POST", "webhooks", {"name": "x", "url": url, "events": [event]})
+        assert code(answer) == INVALID
+        assert "inside a network" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"events": []},
+        {"events": "PROMPT_ALIAS"},
+        {"events": ["prompt_alias.created"]},
+        {"events": [{"entity": "PROMPT_ALIAS"}]},
+        {"events": [{"entity": "PROMPT_ALIAS", "action": "UPDATED"}]},
+        {"events": [{"entity": 3, "action": None}]},
+        {"status": "PAUSED"},
+        {"status": 3},
+        {"secret": ["x"]},
+        {"description": "x" * 20_000},
+        {"url": ""},
+    ],
+)
+def test_a_webhook_that_makes_no_sense_is_refused(api: Api, wrong: dict[str, object]) -> None:
+    event = {"entity": "PROMPT_ALIAS", "action": "CREATED"}
+    good = {"name": "x", "url": "https://hooks.example.org/x", "events": [event]}
+    assert code(ask(api, "POST", "webhooks", good | wrong)) == INVALID
+    assert ask(api, "GET", "webhooks").json == {}
 
 
 # -- at the same time

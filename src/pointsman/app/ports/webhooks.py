@@ -11,6 +11,7 @@ from pointsman.core.webhooks import State
 class WebhookRow(NamedTuple):
     """A webhook. `events` is a JSON list of patterns.
 
+    `secret` is ours as it is, one that was given is sealed, and empty where there is none.
     `position` is the number of the last journal entry that was looked at; `lease_owner` is
     the server that delivers until `lease_until`.
     """
@@ -33,6 +34,8 @@ class WebhookRow(NamedTuple):
     next_delivery: int
     lease_owner: str
     lease_until: int
+    description: str = ""
+    updated_at: int = 0
 
 
 class DeliveryRow(NamedTuple):
@@ -90,7 +93,7 @@ class WebhookTransaction(WebhookReader, Protocol):
     """What is written of webhooks and their deliveries."""
 
     def put_webhook(self, row: WebhookRow) -> None:
-        """Add a webhook, or change all of it but project, secret and how it was made."""
+        """Add a webhook, or change all of it but its project and how it was made."""
         ...
 
     def drop_webhook(self, webhook_id: str) -> None:

@@ -2,12 +2,14 @@
 
 -- name: webhook
 SELECT id, project_id, name, url, events, artifacts, aliases, format, secret, token, created_at,
-    created_by, disabled_at, disabled_why, position, next_delivery, lease_owner, lease_until
+    created_by, disabled_at, disabled_why, position, next_delivery, lease_owner, lease_until,
+    description, updated_at
 FROM webhook WHERE id = :id;
 
 -- name: webhooks
 SELECT id, project_id, name, url, events, artifacts, aliases, format, secret, token, created_at,
-    created_by, disabled_at, disabled_why, position, next_delivery, lease_owner, lease_until
+    created_by, disabled_at, disabled_why, position, next_delivery, lease_owner, lease_until,
+    description, updated_at
 FROM webhook WHERE project_id = :project_id ORDER BY created_at, id;
 
 -- name: enabled_webhooks
@@ -26,18 +28,20 @@ FROM webhook WHERE disabled_at IS NULL ORDER BY id;
 -- name: put_webhook
 INSERT INTO webhook (
     id, project_id, name, url, events, artifacts, aliases, format, secret, token, created_at,
-    created_by, disabled_at, disabled_why, position, next_delivery, lease_owner, lease_until
+    created_by, disabled_at, disabled_why, position, next_delivery, lease_owner, lease_until,
+    description, updated_at
 ) VALUES (
     :id, :project_id, :name, :url, :events, :artifacts, :aliases, :format, :secret, :token,
     :created_at, :created_by, :disabled_at, :disabled_why, :position, :next_delivery,
-    :lease_owner, :lease_until
+    :lease_owner, :lease_until, :description, :updated_at
 ) ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, url = excluded.url, events = excluded.events,
     artifacts = excluded.artifacts, aliases = excluded.aliases, format = excluded.format,
-    token = excluded.token, disabled_at = excluded.disabled_at,
+    secret = excluded.secret, token = excluded.token, disabled_at = excluded.disabled_at,
     disabled_why = excluded.disabled_why, position = excluded.position,
     next_delivery = excluded.next_delivery, lease_owner = excluded.lease_owner,
-    lease_until = excluded.lease_until;
+    lease_until = excluded.lease_until, description = excluded.description,
+    updated_at = excluded.updated_at;
 
 -- name: drop_webhook
 DELETE FROM webhook WHERE id = :id;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -20,6 +21,7 @@ from pointsman.core.names import check_reason
 from pointsman.errors import InvalidInput, NotFound, PointsmanError
 from pointsman.wire.mlflow.errors import told
 from pointsman.wire.mlflow.fields import Call, from_body, from_query
+from pointsman.wire.mlflow.following import Follow, followed
 from pointsman.wire.mlflow.routes import PREFIXES, ROUTES, Route
 from pointsman.wire.mlflow.signing import Signing
 from pointsman.wire.running import Runner, body_of
@@ -53,6 +55,7 @@ class MlflowApi:
         for route in ROUTES:
             for prefix in PREFIXES:
                 self._routes.setdefault(prefix + route.path, {})[route.method] = route
+        self._templates = [(_pattern(path), path) for path in self._routes if "{" in path]
 
     @staticmethod
     def answers(path: str) -> bool:
@@ -80,7 +83,7 @@ class MlflowApi:
             return Response(SPOKEN, media_type="text/plain")
         if path in _ABOUT:
             return _json(_INFO)
-        methods = self._routes.get(path)
+        methods, named = self._find(path)
         if methods is None:
             raise NotFound(
                 f"There is nothing at {path}.",
@@ -97,9 +100,19 @@ class MlflowApi:
                 hint=f"Possible: {', '.join(sorted(methods))}.",
                 details={"allow": sorted(methods)},
             )
-        return await self._run(request, route)
+        return await self._run(request, route, named)
 
-    async def _run(self, request: Request, route: Route) -> Response:
+    def _find(self, path: str) -> tuple[dict[str, Route] | None, dict[str, str]]:
+        """What can be done at a path, by method, and the parameters that the path has in it."""
+        methods = self._routes.get(path)
+        if methods is not None and "{" not in path:
+            return methods, {}
+        for pattern, template in self._templates:
+            if found := pattern.fullmatch(path):
+                return self._routes[template], found.groupdict()
+        return None, {}
+
+    async def _run(self, request: Request, route: Route, named: dict[str, str]) -> Response:
         caller = await self._signing.caller(request)
         may(caller.actor, route.verb).enforce()
         reason = _reason(request)
@@ -111,12 +124,19 @@ class MlflowApi:
 
         def planned() -> Any:
             values = from_query(query) if route.method == "GET" else from_body(body, kind)
-            return route.plan(Call(caller, values, reason))
+            return route.plan(Call(caller, {**values, **named}, reason))
 
         # Reading a large body takes a while, in which nobody else would be served.
-        large = len(body) > LARGE_BODY
+        large = route.slow or len(body) > LARGE_BODY
         plan = await self._runner.off_loop(planned, slow=True) if large else planned()
+        if isinstance(plan, Follow):
+            return _json(await followed(self._runner, caller, plan))
         return _json(await self._runner.run(caller, plan, None))
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """What the paths of a route look like whose parameters stand in braces."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template)))
 
 
 _INFO: Final = {

@@ -132,6 +132,8 @@ def from_body(body: bytes, content_type: str) -> dict[str, Any]:
 
     Raises `InvalidInput` for a body that isn't said to be JSON.
     """
+    if not body and not content_type:  # clients delete by the path alone
+        return {}
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise InvalidInput(
             f"Bad Request. Content-Type must be application/json, not {quoted(content_type)}.",

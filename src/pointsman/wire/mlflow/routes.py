@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from pointsman.core.vocabulary import Verb
-from pointsman.wire.mlflow import models, searches, versions
+from pointsman.wire.mlflow import models, searches, versions, webhooks
 from pointsman.wire.mlflow.fields import Call
+from pointsman.wire.mlflow.following import Follow
 from pointsman.wire.running import Read, Write
 
 PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
@@ -15,16 +16,21 @@ PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 
 
 class Route(NamedTuple):
-    """An operation: what a caller must be allowed at least, and how it is planned."""
+    """An operation: what a caller must be allowed at least, and how it is planned.
+
+    A part of the path in braces is a parameter. Planning one that is `slow` may block.
+    """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     verb: Verb
-    plan: Callable[[Call], Read | Write]
+    plan: Callable[[Call], Read | Write | Follow]
+    slow: bool = False
 
 
 _RM = "registered-models"
 _MV = "model-versions"
+_HOOK = "webhooks/{webhook_id}"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{_RM}/create", "write", models.create),
@@ -49,4 +55,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{_MV}/get-download-uri", "read", versions.download),
     Route("POST", f"{_MV}/set-tag", "write", versions.set_tag),
     Route("DELETE", f"{_MV}/delete-tag", "write", versions.delete_tag),
+    Route("POST", "webhooks", "admin", webhooks.create, slow=True),
+    Route("GET", "webhooks", "admin", webhooks.search),
+    Route("GET", _HOOK, "admin", webhooks.get),
+    Route("PATCH", _HOOK, "admin", webhooks.update, slow=True),
+    Route("DELETE", _HOOK, "admin", webhooks.delete),
+    Route("POST", f"{_HOOK}/test", "admin", webhooks.test),
 )

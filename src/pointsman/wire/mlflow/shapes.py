@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pointsman.app.ports import AliasRow, ArtifactRow, VersionRow
+from pointsman.core.mlflow_events import DESCRIPTION as DESCRIPTION
+from pointsman.core.mlflow_events import HIDDEN as HIDDEN
+from pointsman.core.mlflow_events import STAGE as STAGE
 from pointsman.core.vocabulary import Target
 from pointsman.wire.mlflow.filters import IS_PROMPT
 from pointsman.wire.mlflow.prompts import tags_of
-
-DESCRIPTION: Final = "mlflow.description"
-STAGE: Final = "mlflow.stage"
-HIDDEN: Final = frozenset({DESCRIPTION, STAGE})
 
 STAGES: Final[Mapping[str, str]] = {"Production": "production", "Staging": "staging"}
 """The stages that an alias stands for. A version without one is in none, or archived."""
