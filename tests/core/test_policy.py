@@ -97,6 +97,7 @@ policies = st.builds(
     approvals_expire=st.sampled_from([0, 60, 86_400]),
     rollback=st.sampled_from(["free", "governed"]),
     bypass=whos,
+    instead=st.sampled_from(["refuse", "propose"]),
 )
 voices = st.builds(
     Voice,

@@ -12,6 +12,7 @@ _USE_CASES = {
     "releases": {"release", "roll_back_alias", "roll_back_release", "carry_out"},
     "publishing": {"publish", "publish_many"},
     "changes": {"apply"},
+    "proposing": {"release_or_propose"},
 }
 """The use cases that reach `releases.carry_out`."""
 

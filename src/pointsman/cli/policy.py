@@ -353,5 +353,6 @@ _REST = (
     "approvals_expire",
     "rollback",
     "bypass",
+    "instead",
 )
 """Fields that a list has no column for."""

@@ -102,7 +102,8 @@ class Policy:
     well (``affected``), by the `suites` (selectors; none named means those that have an alias
     of the same name); `without_suite` says what an artifact without any means.
     Times are seconds. `approvals_expire` and `cool_down` 0 mean never and none;
-    `rollback` says whether moving back to what was live before waits for approvals.
+    `rollback` says whether moving back to what was live before waits for approvals. `instead`
+    says what becomes of a refused move by a client that can't propose: nothing, or a change.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Policy:
     approvals_expire: int = 0
     rollback: Literal["free", "governed"] = "free"
     bypass: Who = Who(roles=("admin",))
+    instead: Literal["refuse", "propose"] = "refuse"
 
     def means(self, kind: str, artifact: str, alias: str) -> bool:
         """Whether this alias of this artifact is under it."""

@@ -58,6 +58,7 @@ def read_policy(value: Any) -> Policy:
         approvals_expire=_number(given, "approvals_expire", plain.approvals_expire, MAX_SECONDS),
         rollback=_one_of(given, "rollback", ("free", "governed")),  # type: ignore[arg-type]
         bypass=_who(given, "bypass", plain.bypass),
+        instead=_one_of(given, "instead", ("refuse", "propose")),  # type: ignore[arg-type]
     )
 
 

@@ -16,7 +16,7 @@ from serving import Api, ServerProcess, ask
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
-SCENARIOS = ("prompts", "contents", "models", "searches", "governing", "hooked")
+SCENARIOS = ("prompts", "contents", "models", "searches", "governing", "proposing", "hooked")
 PASSWORD = "a long password of hers"
 _PATIENCE = 300.0
 

@@ -40,9 +40,10 @@ LEAST = {
     f"POST {MV}/set-tag": "editor",
     f"DELETE {MV}/delete-tag": "editor",
     f"DELETE {RM}/delete": "releaser",
-    f"POST {RM}/alias": "releaser",
-    f"DELETE {RM}/alias": "releaser",
-    f"POST {MV}/transition-stage": "releaser",
+    # Below a releaser one proposes, where a policy wants that.
+    f"POST {RM}/alias": "editor",
+    f"DELETE {RM}/alias": "editor",
+    f"POST {MV}/transition-stage": "editor",
     f"DELETE {MV}/delete": "admin",
     "POST webhooks": "admin",
     "GET webhooks": "admin",

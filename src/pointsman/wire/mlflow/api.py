@@ -16,6 +16,7 @@ from starlette.responses import Response
 from pointsman._version import __version__
 from pointsman.app.application import Application
 from pointsman.app.gate import Gate
+from pointsman.app.proposing import Withheld
 from pointsman.core.access import may
 from pointsman.core.names import check_reason
 from pointsman.errors import InvalidInput, NotFound, PointsmanError
@@ -131,7 +132,10 @@ class MlflowApi:
         plan = await self._runner.off_loop(planned, slow=True) if large else planned()
         if isinstance(plan, Follow):
             return _json(await followed(self._runner, caller, plan))
-        return _json(await self._runner.run(caller, plan, None))
+        answer = await self._runner.run(caller, plan, None)
+        if isinstance(answer, Withheld):
+            raise answer.refusal
+        return _json(answer)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

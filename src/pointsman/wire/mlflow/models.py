@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointsman.app import archiving, publishing, releases, tagging
+from pointsman.app import archiving, proposing, publishing, tagging
 from pointsman.app.application import View, Work
 from pointsman.app.releases import Wish
 from pointsman.core.canonical import quoted
@@ -16,7 +16,8 @@ from pointsman.wire.mlflow.fields import Call
 from pointsman.wire.mlflow.filters import IS_PROMPT
 from pointsman.wire.running import Read, Write
 
-MOVED = "moved by MLflow's client"
+CLIENT = "MLflow's client"
+MOVED = f"moved by {CLIENT}"
 """Why an alias moved where the client does not say it."""
 
 
@@ -132,32 +133,31 @@ def delete_tag(call: Call) -> Write:
 
 
 def set_alias(call: Call) -> Write:
-    """Point an alias at a version."""
+    """Point an alias at a version, or propose it where a policy wants that instead."""
     name, alias, number = call.text("name"), call.text("alias"), call.version()
-    reason = call.reason or MOVED
 
-    def move(work: Work) -> dict[str, Any]:
+    def move(work: Work) -> dict[str, Any] | proposing.Withheld:
         checked = check_alias(alias)
         artifact, row = lookups.find_version(work, name, number)
         wish = Wish(artifact.kind, artifact.name, checked, single(row.number))
-        releases.release(work, [wish], reason)
-        return {}
+        done = proposing.release_or_propose(work, [wish], call.reason, CLIENT)
+        return done if isinstance(done, proposing.Withheld) else {}
 
     return Write(move)
 
 
 def delete_alias(call: Call) -> Write:
-    """Delete an alias, if it is there."""
+    """Delete an alias, if it is there, or propose it where a policy wants that instead."""
     name, alias = call.text("name"), call.text("alias")
-    reason = call.reason or MOVED
 
-    def move(work: Work) -> dict[str, Any]:
+    def move(work: Work) -> dict[str, Any] | proposing.Withheld:
         artifact = lookups.find(work, name)
         row = work.tx.alias(artifact.id, check_alias(alias))
-        if row is not None and row.target is not None:
-            wish = Wish(artifact.kind, artifact.name, row.name, None)
-            releases.release(work, [wish], reason)
-        return {}
+        if row is None or row.target is None:
+            return {}
+        wish = Wish(artifact.kind, artifact.name, row.name, None)
+        done = proposing.release_or_propose(work, [wish], call.reason, CLIENT)
+        return done if isinstance(done, proposing.Withheld) else {}
 
     return Write(move)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pointsman.app import archiving, publishing, releases, tagging
+from pointsman.app import archiving, proposing, publishing, releases, tagging
 from pointsman.app.application import View, Work
 from pointsman.app.ports import AliasRow, ArtifactRow, VersionRow
 from pointsman.app.publishing import Publish
@@ -17,7 +17,7 @@ from pointsman.errors import Conflict, InvalidInput
 from pointsman.wire.mlflow import lookups, prompts, shapes
 from pointsman.wire.mlflow.fields import Call, missing
 from pointsman.wire.mlflow.filters import IS_PROMPT
-from pointsman.wire.mlflow.models import MOVED, describe, immutable, stage
+from pointsman.wire.mlflow.models import CLIENT, MOVED, describe, immutable, stage
 from pointsman.wire.mlflow.sources import PLACEHOLDERS, check_source, copied, download_uri
 from pointsman.wire.running import Read, Write
 
@@ -119,7 +119,7 @@ def transition(call: Call) -> Write:
             field="archive_existing_versions",
         )
 
-    def move(work: Work) -> dict[str, Any]:
+    def move(work: Work) -> dict[str, Any] | proposing.Withheld:
         artifact, row = lookups.find_version(work, name, number)
         if artifact.kind == "prompt":
             raise InvalidInput(
@@ -132,8 +132,9 @@ def transition(call: Call) -> Write:
         wishes = [*_leaving(artifact, row, aliases, wanted)]
         if alias := shapes.STAGES.get(wanted):
             wishes.append(Wish(artifact.kind, artifact.name, alias, single(row.number)))
-        if wishes:
-            releases.release(work, wishes, call.reason or MOVED)
+        done = proposing.release_or_propose(work, wishes, call.reason, CLIENT) if wishes else None
+        if isinstance(done, proposing.Withheld):
+            return done
         _mark(work, artifact, row.number, archived=wanted == shapes.ARCHIVED)
         before = {one.name: one.target for one in aliases}.get(alias or "")
         for former in before.versions if archive and before else ():
