@@ -212,7 +212,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pointsman.wire.mlflow.models:set_alias": ("MLflow POST alias",),
     "pointsman.wire.mlflow.models:delete_alias": ("MLflow DELETE alias",),
     # These ask for more than to move an alias, or are about models, or publish without one:
-    # tests/wire/mlflow tries what they do where a policy governs the alias.
+    # tests/wire/mlflow/test_mlflow_doors.py tries every call where a policy governs the alias.
     "pointsman.wire.mlflow.versions:delete": (),
     "pointsman.wire.mlflow.versions:transition": (),
     "pointsman.wire.mlflow.versions:create": (),

@@ -61,11 +61,8 @@ def _proposes_instead(view: View, wishes: Sequence[Wish]) -> bool:
 
 
 def _asked_for(work: Work, wishes: Sequence[Wish]) -> int | None:
-    """The open change that asks for exactly this, of the aliases as they are now.
-
-    Other servers take their turn first or later: two that ask at once open one change.
-    """
-    assert work.next_seq, "asking for it waits for this project's turn to write"
+    """The open change that asks for exactly this, of the aliases as they are now."""
+    now = work.now  # asking waits for this server's turn: two who ask at once open one change
     wanted = {
         (wish.kind, wish.name, wish.alias): (
             plain_target(wish.to),
@@ -74,7 +71,7 @@ def _asked_for(work: Work, wishes: Sequence[Wish]) -> int | None:
         for wish in wishes
     }
     for row in every_open(work):
-        if row.expires_at > work.now and _moves(row) == wanted:
+        if row.expires_at > now and _moves(row) == wanted:
             return row.number
     return None
 
