@@ -374,6 +374,24 @@ class Records(
     def tags(self, artifact_id: int, number: int) -> dict[str, str]:
         return dict(self._run("tags", artifact_id=artifact_id, number=number))
 
+    def kept_versions(
+        self,
+        project_id: int,
+        artifact: ArtifactRow,
+        key: str,
+        value: str,
+        limit: int,
+        *,
+        tagged: bool,
+    ) -> list[VersionRow]:
+        named = {"artifact_id": artifact.id, "key": key, "value": value, "limit": limit}
+        if tagged:
+            of = {"project_id": project_id, "name": artifact.name}
+            rows = self._run("kept_versions_with_tag", **named, **of)
+        else:
+            rows = self._run("kept_versions_without_tag", **named)
+        return [VersionRow(*row) for row in rows]
+
     def tags_of(self, artifact_id: int) -> list[tuple[int, str, str]]:
         return [(n, key, value) for n, key, value in self._run("tags_of", artifact_id=artifact_id)]
 

@@ -272,6 +272,19 @@ class Reader(
     def aliases(self, artifact_id: int) -> list[AliasRow]: ...
     def aliases_of(self, artifact_ids: Sequence[int]) -> list[AliasRow]: ...
     def tags(self, artifact_id: int, number: int) -> dict[str, str]: ...
+    def kept_versions(
+        self,
+        project_id: int,
+        artifact: ArtifactRow,
+        key: str,
+        value: str,
+        limit: int,
+        *,
+        tagged: bool,
+    ) -> list[VersionRow]:
+        """The newest versions that have their content, with a (short) tag or without it."""
+        ...
+
     def tags_of(self, artifact_id: int) -> list[tuple[int, str, str]]:
         """(version number, key, value) of an artifact and all its versions; 0: itself."""
         ...

@@ -116,6 +116,34 @@ SELECT artifact_id, number, digest, message, author, created_at, shape
 FROM version WHERE artifact_id = :artifact_id AND number < :before
 ORDER BY number DESC LIMIT :limit;
 
+-- name: kept_versions_with_tag
+SELECT version.artifact_id, version.number, version.digest, version.message, version.author,
+    version.created_at, version.shape
+FROM tag JOIN version
+    ON version.artifact_id = tag.artifact_id AND version.number = tag.number
+WHERE tag.project_id = :project_id AND tag.key = :key AND tag.value_start = :value
+    AND tag.name = :name AND tag.artifact_id = :artifact_id
+    AND NOT EXISTS (
+        SELECT 1 FROM tombstone
+        WHERE tombstone.artifact_id = tag.artifact_id AND tombstone.number = tag.number
+    )
+ORDER BY tag.number DESC LIMIT :limit;
+
+-- name: kept_versions_without_tag
+SELECT artifact_id, number, digest, message, author, created_at, shape
+FROM version WHERE artifact_id = :artifact_id
+    AND NOT EXISTS (
+        SELECT 1 FROM tag
+        WHERE tag.artifact_id = version.artifact_id AND tag.number = version.number
+            AND tag.key = :key AND tag.value = :value
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM tombstone
+        WHERE tombstone.artifact_id = version.artifact_id
+            AND tombstone.number = version.number
+    )
+ORDER BY number DESC LIMIT :limit;
+
 -- name: version_at
 SELECT artifact_id, number, digest, message, author, created_at, shape
 FROM version WHERE artifact_id = :artifact_id AND created_at <= :at

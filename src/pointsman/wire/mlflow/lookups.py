@@ -4,7 +4,7 @@ models, in which what is archived or removed is not there."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pointsman.app import reading
@@ -18,7 +18,6 @@ from pointsman.errors import NotFound, PointsmanError
 from pointsman.wire.mlflow import shapes
 
 KINDS = ("prompt", "model")
-_STEP = 50
 
 
 def find(view: View, name: str) -> ArtifactRow:
@@ -119,44 +118,36 @@ def raw_content(view: View, artifact: ArtifactRow, number: int) -> dict[str, Any
 
 def newest_of(view: View, artifact: ArtifactRow) -> VersionRow | None:
     """The newest version that has its content."""
-    return next(_versions(view, artifact), None)
+    return next(
+        iter(view.reader.kept_versions(view.project.id, artifact, "", "", 1, tagged=False)), None
+    )
 
 
-def latest_versions(
-    view: View, artifact: ArtifactRow, stages: Collection[str]
-) -> Iterator[VersionRow]:
-    """The newest version in each of these stages, or in any; a prompt has no stages."""
+def latest_versions(view: View, artifact: ArtifactRow, stages: Collection[str]) -> list[VersionRow]:
+    """The newest version in each of these stages, or in any; a prompt has no stages.
+
+    What is read does not grow with the versions that there are.
+    """
     wanted = set(stages or shapes.ALL_STAGES)
     if artifact.kind == "prompt":
         newest = newest_of(view, artifact) if shapes.NO_STAGE in wanted else None
-        yield from () if newest is None else (newest,)
-        return
-    aliases = view.reader.aliases(artifact.id)
-    archived = {
-        number
-        for number, key, value in view.reader.tags_of(artifact.id)
-        if key == shapes.STAGE and value == shapes.ARCHIVED
-    }
-    possible = {shapes.NO_STAGE} | ({shapes.ARCHIVED} if archived else set())
+        return [] if newest is None else [newest]
+    staged: dict[int, str] = {}
+    pointing = {row.name: row.target for row in view.reader.aliases(artifact.id)}
     for stage, alias in shapes.STAGES.items():
-        if any(one.name == alias and one.target for one in aliases):
-            possible.add(stage)
-    wanted &= possible
-    for row in _versions(view, artifact) if wanted else ():
-        tags = {shapes.STAGE: shapes.ARCHIVED} if row.number in archived else {}
-        stage = shapes.stage_of(row.number, aliases, tags)
+        if target := pointing.get(alias):
+            staged.setdefault(shapes.first_of(target), stage)
+    numbers = [number for number, stage in staged.items() if stage in wanted]
+    found = [row for number in numbers if (row := version_of(view, artifact, number))]
+    for stage, tagged in ((shapes.NO_STAGE, False), (shapes.ARCHIVED, True)):
         if stage in wanted:
-            wanted.discard(stage)
-            yield row
-        if not wanted:
-            return
-
-
-def _versions(view: View, artifact: ArtifactRow) -> Iterator[VersionRow]:
-    """The versions that have their content, newest first."""
-    before: int | None = None
-    while rows := view.reader.versions(artifact.id, before, 1 if before is None else _STEP):
-        for row in rows:
-            if view.reader.tombstone(artifact.id, row.number) is None:
-                yield row
-        before = rows[-1].number
+            rows = view.reader.kept_versions(
+                view.project.id,
+                artifact,
+                shapes.STAGE,
+                shapes.ARCHIVED,
+                len(staged) + 1,
+                tagged=tagged,
+            )
+            found += [row for row in rows if row.number not in staged][:1]
+    return sorted(found, key=lambda row: row.number, reverse=True)
