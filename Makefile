@@ -95,8 +95,9 @@ COMPILE := $(PUBLICLY) build/lock/bin/pip-compile --quiet --generate-hashes --st
   $(if $(UPGRADE),--upgrade)
 COMPILE_OURS := $(COMPILE) --build-deps-for editable pyproject.toml
 
-reference: $(VENV)/.dev ## write docs/reference/cli.md from the commands' help
+reference: $(VENV)/.dev ## write docs/reference/cli.md and docs/compatibility.md
 	$(VENV)/bin/python tests/house/cli_reference.py
+	PYTHONPATH=tests $(VENV)/bin/python tests/house/compatibility_page.py
 
 lock: ## make the locks again from pyproject.toml; UPGRADE=1 for the newest of everything
 	python3.11 -m venv --clear build/lock

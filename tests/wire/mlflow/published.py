@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import subprocess
@@ -11,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from compatibility import functions_of
 from serving import Api, ServerProcess, ask
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
-SCENARIOS = ("prompts", "contents", "models", "searches", "governing", "proposing", "hooked")
 PASSWORD = "a long password of hers"
 _PATIENCE = 300.0
 
@@ -24,13 +23,8 @@ _PATIENCE = 300.0
 @cache
 def behaviours(scenario: str) -> tuple[str, ...]:
     """The names of a scenario's behaviours, in order, without running it."""
-    tree = ast.parse((HERE / "scenarios" / f"{scenario}.py").read_text("utf-8"))
-    return tuple(
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and any(isinstance(one, ast.Name) and one.id == "behaviour" for one in node.decorator_list)
-    )
+    path = HERE / "scenarios" / f"{scenario}.py"
+    return tuple(functions_of(path, marked="behaviour"))
 
 
 def require_client() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from serving import ServerProcess
-from wire.mlflow.published import SCENARIOS, behaviours, keys_for, require_client, run
+from wire.mlflow.compatibility import SCENARIOS
+from wire.mlflow.published import behaviours, keys_for, require_client, run
 
 _SETTINGS = {"pointsman.core.deliveries.FIRST_WAIT": 200_000}
 _Results = dict[str, dict[str, str | None]]
@@ -47,5 +48,5 @@ def test_the_published_client(results: _Results, scenario: str, name: str) -> No
 
 
 def test_every_scenario_has_behaviours() -> None:
-    assert sum(len(behaviours(scenario)) for scenario in SCENARIOS) >= 90
+    assert sum(len(behaviours(scenario)) for scenario in SCENARIOS) >= 120
     assert all(behaviours(scenario) for scenario in SCENARIOS)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import mlflow
 
+from wire.mlflow.compatibility import SECTION
 from wire.mlflow.scenarios.told import (
     KEYS,
     acting,
@@ -183,6 +184,25 @@ def a_key_for_a_part_sees_that_part() -> None:
             client().get_registered_model("yours")
         with refused("PERMISSION_DENIED"):
             register("ours", "z")
+
+
+@behaviour
+def every_call_of_the_registry_is_declared() -> None:
+    words = ("prompt", "registered_model", "model_version", "webhook", "latest_versions")
+    elsewhere = {
+        *("link_prompt_version_to_run", "link_prompt_version_to_model"),
+        *("link_prompt_versions_to_trace", "unlink_prompt_versions_from_trace"),
+        *("detach_prompt_from_run", "list_logged_prompts"),
+        "parse_prompt_uri",  # asks no server
+    }
+    calls = {
+        name
+        for name in dir(client())
+        if not name.startswith("_") and any(word in name for word in words)
+    }
+    assert {"load_prompt", "create_webhook"} <= calls
+    declared = {call.name for call in SECTION.calls}
+    assert calls - elsewhere <= declared, sorted(calls - elsewhere - declared)
 
 
 if __name__ == "__main__":

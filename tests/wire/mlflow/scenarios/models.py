@@ -174,6 +174,14 @@ def a_transition_moves_both_aliases_in_one_release() -> None:
 
 
 @behaviour
+def the_stages_that_there_are_are_told() -> None:
+    client().create_registered_model("stages")
+    client().create_model_version("stages", "s3://b/1")
+    found = client().get_model_version_stages("stages", "1")
+    assert found == ["None", "Staging", "Production", "Archived"]
+
+
+@behaviour
 def unknown_stages_are_refused() -> None:
     client().create_registered_model("unstaged")
     client().create_model_version("unstaged", "s3://b/1")

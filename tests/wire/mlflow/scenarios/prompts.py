@@ -71,6 +71,19 @@ def an_alias_is_set_moved_and_deleted() -> None:
 
 
 @behaviour
+def a_version_is_told_by_number_and_by_alias() -> None:
+    register("by-both", "text", commit_message="why")
+    mlflow.genai.set_prompt_alias("by-both", "live", 1)
+    for found in (
+        client().get_prompt_version("by-both", 1),
+        client().get_prompt_version_by_alias("by-both", "live"),
+    ):
+        assert (found.template, found.commit_message, found.aliases) == ("text", "why", ["live"])
+    with refused("RESOURCE_DOES_NOT_EXIST"):
+        client().get_prompt_version("by-both", 9)
+
+
+@behaviour
 def deleting_an_alias_that_is_not_there_does_nothing() -> None:
     register("bare", "x")
     mlflow.genai.delete_prompt_alias("bare", "nothing")
