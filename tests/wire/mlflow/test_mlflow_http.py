@@ -523,6 +523,28 @@ def test_a_webhook_that_makes_no_sense_is_refused(api: Api, wrong: dict[str, obj
     assert ask(api, "GET", "webhooks").json == {}
 
 
+def test_a_trial_without_an_answer_in_time_is_told_of(tmp_path: Path) -> None:
+    settings = {"pointsman.wire.mlflow.following.PATIENCE": 0}
+    with ServerProcess(data=tmp_path, settings=settings) as api:
+        event = {"entity": "PROMPT_ALIAS", "action": "CREATED"}
+        wanted = {"name": "x", "url": "https://hooks.example.org/", "events": [event]}
+        made = ask(api, "POST", "webhooks", wanted).json["webhook"]
+        told = ask(api, "POST", f"webhooks/{made['webhook_id']}/test", {})
+        assert told.status == 200
+        assert told.json["result"]["success"] is False
+        assert "look at delivery 1" in told.json["result"]["error_message"]
+
+
+def test_a_webhook_that_is_told_nothing_of_mlflows_is_left_alone(api: Api) -> None:
+    wanted = {"name": "keys", "url": "https://hooks.example.org/", "events": ["key.*"]}
+    hook = api.post("/webhooks", wanted).json["webhook"]["id"]
+    for method, body in (("GET", None), ("PATCH", {"name": "y"}), ("POST", {})):
+        path = f"webhooks/{hook}" + ("/test" if method == "POST" else "")
+        assert code(ask(api, method, path, body)) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert api.get(f"/webhooks/{hook}").json["name"] == "keys"
+    assert api.delete(f"/webhooks/{hook}").status == 200
+
+
 # -- at the same time
 
 
