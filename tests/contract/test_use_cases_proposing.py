@@ -13,7 +13,7 @@ from pointsman.app.proposing import Withheld
 from pointsman.app.releases import Wish
 from pointsman.core.changes import Change
 from pointsman.core.vocabulary import Release, Target
-from pointsman.errors import InvalidInput, PointsmanError, Refused
+from pointsman.errors import InvalidInput, Refused
 
 CLIENT = "their client"
 
@@ -93,10 +93,14 @@ def test_by_default_it_is_refused_and_nothing_is_kept(team: Team) -> None:
 def test_who_may_not_propose_is_refused(team: Team) -> None:
     team.join("vic", "viewer")
     team.policy(instead="propose", approvals=1)
-    with pytest.raises(PointsmanError) as caught:
+    with pytest.raises(Refused) as caught:
         moves(team, "vic", 2)
     assert caught.value.code != "proposed_instead"
     assert opened(team) == ()
+    withheld(team, "rui", 2)
+    with pytest.raises(Refused) as caught:
+        moves(team, "vic", 2)
+    assert caught.value.code != "proposed_instead", "not even told of the change that is there"
 
 
 def test_an_alias_that_nothing_governs_is_not_proposed(team: Team) -> None:

@@ -18,6 +18,7 @@ from pointsman.app.policies import policies_of
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.app.releases import Wish
 from pointsman.app.reviewing import every_open
+from pointsman.core.access import may
 from pointsman.core.policy import governing
 from pointsman.core.releases import plain_target
 from pointsman.core.vocabulary import Release
@@ -46,11 +47,11 @@ def release_or_propose(
     try:
         return releases.release(work, wishes, reason or f"moved by {through}")
     except Refused as refused:  # judged before anything was written
-        if not _proposes_instead(work, wishes):
+        if not _proposes_instead(work, wishes) or not _may_propose(work, wishes):
             raise
         number, opened = _asked_for(work, wishes), False
         if number is None:
-            number, opened = _propose(work, wishes, reason, through, refused), True
+            number, opened = _propose(work, wishes, reason, through), True
         return Withheld(_refusal(number, refused, opened=opened))
 
 
@@ -58,6 +59,10 @@ def _proposes_instead(view: View, wishes: Sequence[Wish]) -> bool:
     """Whether a policy that governs one of the aliases wants changes instead of refusals."""
     found = (governing(policies_of(view), w.kind, w.name, w.alias)[0] for w in wishes)
     return any(policy is not None and policy.instead == "propose" for policy in found)
+
+
+def _may_propose(view: View, wishes: Sequence[Wish]) -> bool:
+    return all(may(view.actor, "propose", w.kind, w.name, w.alias).allowed for w in wishes)
 
 
 def _asked_for(work: Work, wishes: Sequence[Wish]) -> int | None:
@@ -83,10 +88,8 @@ def _moves(row: ChangeRow) -> dict[tuple[str, str, str], tuple[object, int]]:
     }
 
 
-def _propose(
-    work: Work, wishes: Sequence[Wish], reason: str, through: str, refused: Refused
-) -> int:
-    """Open a change in the caller's name. Raises the refusal if the caller may not."""
+def _propose(work: Work, wishes: Sequence[Wish], reason: str, through: str) -> int:
+    """Open a change in the caller's name, and tell its number."""
     first, *more = wishes
     what = "no version" if first.to is None else str(first.to)
     title = f"{first.alias} of {first.name[:100]} to {what}"
@@ -94,10 +97,8 @@ def _propose(
         title += f", and {len(more)} more"
     wanted = [Wanted(wish.kind, wish.name, wish.alias, wish.to) for wish in wishes]
     why = f"{reason} (asked for through {through})" if reason else f"Asked for through {through}."
-    try:
-        return changes.propose(work, Proposal(title[: changes.MAX_TITLE], wanted, why)).number
-    except Refused as also:
-        raise refused from also
+    proposal = Proposal(title[: changes.MAX_TITLE], wanted, why)
+    return changes.propose(work, proposal).number
 
 
 def _refusal(number: int, refused: Refused, *, opened: bool) -> Refused:
