@@ -592,3 +592,24 @@ def test_the_patterns_of_artifacts_and_aliases_hold_in_mlflows_format(
         made.secret, got.headers["x-mlflow-delivery-id"], int(got.headers["x-mlflow-timestamp"]),
         got.body,
     )  # fmt: skip
+
+
+def test_all_of_mlflows_events_are_not_all_entries(
+    registry: Registry,
+    receiver: Receiver,
+    store: Store,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POINTSMAN_SIGNING_KEY", MASTER)
+    terms = {"events": ["*.*", "*"], "format": "mlflow"}
+    hook = registry.create_webhook("theirs", receiver.url, **terms).webhook  # type: ignore[arg-type]
+    registry.publish("rows", {"rows": [{"input": {"x": "1"}}]}, kind="dataset", aliases=["a"])
+    registry.publish("x", "one")
+    registry.set_tag("x", "mlflow.description", "no tag to MLflow's client")
+    registry.set_tag("x", "k", "v")
+    registry.checkpoint()
+    courier = new_courier(store, clock)
+    courier.serve(hook.id)
+    told = [f"{got.json['entity']}.{got.json['action']}" for got in receiver.received]
+    assert told == ["prompt.created", "prompt_version.created", "prompt_tag.set"]
