@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from serving import ServerProcess
-from wire.mlflow.published import SCENARIOS, behaviours, keys_for, require_client, run
+from wire.mlflow.published import SCENARIOS, behaviours, keys_for, run
+from wire.published import require_clients
 
 _Results = dict[str, dict[str, str | None]]
 
@@ -15,7 +16,7 @@ _Results = dict[str, dict[str, str | None]]
 @pytest.fixture(scope="module")
 def results() -> _Results:
     """What became of the behaviours, by scenario; each scenario is run when first asked for."""
-    require_client()
+    require_clients()
     return {}
 
 
