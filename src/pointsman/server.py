@@ -61,7 +61,7 @@ class Service:
         self.gate = Gate(self.app, self.tail)
         self.native = NativeApi(self.app, self.tail, self.gate)
         runner, counting = self.native.runner, self.native.metrics.counting
-        self.mlflow = MlflowApi(self.app, self.gate, runner, counting)
+        self.mlflow = MlflowApi(self.app, self.tail, self.gate, runner, counting)
         self.huggingface = HuggingFaceApi(
             self.app, self.gate, runner, self.native.carrier, counting
         )

@@ -15,12 +15,16 @@ PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 
 
 class Route(NamedTuple):
-    """An operation: what a caller must be allowed at least, and how it is planned."""
+    """An operation: what a caller must be allowed at least, and how it is planned.
+
+    The answers of one that is `kept` follow from the artifacts that it names, and stay in memory.
+    """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     verb: Verb
     plan: Callable[[Call], Read | Write]
+    kept: bool = False
 
 
 _RM = "registered-models"
@@ -28,7 +32,7 @@ _MV = "model-versions"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{_RM}/create", "write", models.create),
-    Route("GET", f"{_RM}/get", "read", models.get),
+    Route("GET", f"{_RM}/get", "read", models.get, kept=True),
     Route("PATCH", f"{_RM}/update", "write", models.update),
     Route("POST", f"{_RM}/rename", "write", models.rename),
     Route("DELETE", f"{_RM}/delete", "move", models.delete),
@@ -39,9 +43,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", f"{_RM}/delete-tag", "write", models.delete_tag),
     Route("POST", f"{_RM}/alias", "move", models.set_alias),
     Route("DELETE", f"{_RM}/alias", "move", models.delete_alias),
-    Route("GET", f"{_RM}/alias", "read", models.get_alias),
+    Route("GET", f"{_RM}/alias", "read", models.get_alias, kept=True),
     Route("POST", f"{_MV}/create", "write", versions.create),
-    Route("GET", f"{_MV}/get", "read", versions.get),
+    Route("GET", f"{_MV}/get", "read", versions.get, kept=True),
     Route("PATCH", f"{_MV}/update", "write", versions.update),
     Route("DELETE", f"{_MV}/delete", "admin", versions.delete),
     Route("POST", f"{_MV}/transition-stage", "move", versions.transition),
