@@ -4,7 +4,7 @@ The copy is the least that could be: read a piece, hash it, write it, and have a
 same disk in the end. Publishing hashes twice, as the client has to know what it announces, and
 the server that it came whole; pulling hashes on both sides as well. Every file is new to the
 registry, and pulled into an empty folder without a cache. A fourth part of a gigabyte takes the
-place of one where the disk has less than ten times as much room.
+place of one where the disk has less than ten times as much room; BENCH_MODEL_MB sets another size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STEP = 1 << 20
 
 def files(run: Run) -> Iterator[Result]:
     """The rows of files."""
-    size = run.size(1 << 30, 16 << 20)
+    size = run.size(int(os.environ.get("BENCH_MODEL_MB", "1024")) << 20, 16 << 20)
     if shutil.disk_usage(run.folder).free < 10 * size:
         size >>= 2
     with contextlib.ExitStack() as stack:
