@@ -329,5 +329,7 @@ def test_another_project_finds_nothing(api: Api) -> None:
 def test_our_own_addresses_stay_ours(api: Api) -> None:
     for path in ("//api/v1/resolve/a/b", "//api/v1/resolve/a/resolve/b", "//x/y/z/resolve/a/b"):
         assert api.get(path).headers["content-type"] == "application/problem+json"
+    for path in ("//projects/resolve/main/x", "//projects/a/resolve/b/c", "//static/resolve/b/c"):
+        assert "x-error-message" not in api.get(path).headers
     publish(api, "api/v1", {"resolve": CONFIG})
     assert api.get("//api/v1/resolve/main/resolve").code == "artifact_not_found"

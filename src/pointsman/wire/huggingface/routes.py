@@ -66,7 +66,9 @@ _PARTS: Final = {
     "{path}": r"(?P<path>.+)",
 }
 _ANSWERED: Final = re.compile(
-    rb"/api/(?:models|datasets|spaces|kernels)(?:/|\Z)|/(?!api/)[^/]+(?:/[^/]+)?/resolve/[^/]+/"
+    rb"/api/(?:models|datasets|spaces|kernels)(?:/|\Z)"
+    # Our own addresses stay ours.
+    rb"|/(?!(?:api|projects|static)/)[^/]+(?:/[^/]+)?/resolve/[^/]+/"
 )
 
 
