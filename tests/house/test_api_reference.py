@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 
 from house.source_tree import ROOT
+from pointsman.wire.huggingface.routes import ROUTES as HUB
+from pointsman.wire.huggingface.routes import Route as HubRoute
 from pointsman.wire.native.route import Route
 from pointsman.wire.native.routes import RESOLVE, ROUTES
 
 PAGE = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("route", HUB, ids=lambda r: r.path)
+def test_every_operation_of_a_hub_is_documented(route: HubRoute) -> None:
+    named = f"{', '.join(route.methods)} {route.path}"
+    assert f"| `{named}` | {route.verb} | {route.summary} |" in PAGE
 
 
 @pytest.mark.parametrize("route", [RESOLVE, *ROUTES], ids=lambda r: f"{r.method} {r.path}")

@@ -281,6 +281,16 @@ class Records(
     def version_at(self, artifact_id: int, at: int) -> VersionRow | None:
         return first_of(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
 
+    def version_by_digest(self, artifact_id: int, beginning: str) -> VersionRow | None:
+        # Behind all digests that begin so: no hexadecimal digit comes after "f".
+        rows = self._run(
+            "version_by_digest",
+            artifact_id=artifact_id,
+            first=beginning,
+            behind=f"{beginning}g",
+        )
+        return first_of(VersionRow, rows)
+
     def add_version(self, row: VersionRow, body: str, seq: int) -> None:
         entry_id = (row.artifact_id >> search.ARTIFACT_BITS << search.SEQ_BITS) + seq
         self._keep(

@@ -14,7 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pointsman.app.application import Application, Caller
-from pointsman.app.blobs import STEP, File, Stored, Upload, Verified, blobs_of, read_file
+from pointsman.app.blobs import (
+    SMALL,
+    STEP,
+    File,
+    Stored,
+    Upload,
+    Verified,
+    blobs_of,
+    read_file,
+)
+from pointsman.app.ports.blobs import Blobs
 from pointsman.errors import InvalidInput, PointsmanError
 
 T = TypeVar("T")
@@ -41,6 +51,7 @@ class Carrier:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._verified = Verified()
+        self._checks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pointsman-files")
 
     async def take_in(self, request: Request, caller: Caller, sha256: str) -> Stored:
@@ -84,6 +95,13 @@ class Carrier:
         pieces = read_file(blobs, file, self._verified, part.start, part.end)
         left = asyncio.ensure_future(_left(request))
         try:
+            if part.ranged and file.size > SMALL:
+                await asyncio.wait(
+                    {left, check := self._check(blobs, file)},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if check.done():
+                    check.result()
             first: bytes | None = b""
             while first == b"" and not left.done():
                 first = await self._next(pieces)
@@ -91,6 +109,29 @@ class Carrier:
             left.cancel()
             raise
         return _Streamed(self._next, first, pieces, left, status, headers)
+
+    def _check(self, blobs: Blobs, file: File) -> asyncio.Task[None]:
+        """Sees that the whole of a file is good, once for all who ask for parts of it meanwhile.
+
+        It goes on when they have left: a client that waits less long than it takes finds it
+        done when it comes back.
+        """
+        key = (file.project, file.sha256)
+        check = self._checks.get(key)
+        if check is None:
+            check = self._checks[key] = asyncio.ensure_future(self._read_through(blobs, file))
+            check.add_done_callback(lambda done: self._checked(key, done))
+        return check
+
+    async def _read_through(self, blobs: Blobs, file: File) -> None:
+        pieces = read_file(blobs, file, self._verified, 0, 1)
+        while await self._next(pieces) is not None:
+            pass
+
+    def _checked(self, key: tuple[str, str], check: asyncio.Task[None]) -> None:
+        del self._checks[key]
+        if not check.cancelled() and (error := check.exception()) is not None:
+            _log.error("A file can't be given in parts: %s", error)
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         """Run a function that may block on a thread."""

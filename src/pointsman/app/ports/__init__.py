@@ -236,6 +236,10 @@ class Reader(
         """The newest version published at or before a moment."""
         ...
 
+    def version_by_digest(self, artifact_id: int, beginning: str) -> VersionRow | None:
+        """The newest version whose digest begins so; one that has its content, if any has."""
+        ...
+
     def content(self, artifact_id: int, number: int) -> str | None:
         """Canonical content, or None if there is no such version or it was removed."""
         ...

@@ -149,6 +149,17 @@ SELECT artifact_id, number, digest, message, author, created_at, shape
 FROM version WHERE artifact_id = :artifact_id AND created_at <= :at
 ORDER BY number DESC LIMIT 1;
 
+-- name: version_by_digest
+SELECT artifact_id, number, digest, message, author, created_at, shape
+FROM version WHERE artifact_id = :artifact_id AND digest >= :first AND digest < :behind
+ORDER BY
+    CASE WHEN EXISTS (
+        SELECT 1 FROM tombstone
+        WHERE tombstone.artifact_id = version.artifact_id AND tombstone.number = version.number
+    ) THEN 1 ELSE 0 END,
+    number DESC
+LIMIT 1;
+
 -- name: add_version
 INSERT INTO version (
     artifact_id, number, entry_id, digest, message, author, created_at, shape

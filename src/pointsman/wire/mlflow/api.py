@@ -17,12 +17,14 @@ from pointsman._version import __version__
 from pointsman.app.application import Application
 from pointsman.app.gate import Gate
 from pointsman.app.proposing import Withheld
+from pointsman.app.tail import Tail
 from pointsman.core.access import may
 from pointsman.core.names import check_reason
 from pointsman.errors import InvalidInput, NotFound, PointsmanError
 from pointsman.wire.mlflow.errors import told
 from pointsman.wire.mlflow.fields import Call, from_body, from_query
 from pointsman.wire.mlflow.following import Follow, followed
+from pointsman.wire.mlflow.memory import Memory
 from pointsman.wire.mlflow.routes import PREFIXES, ROUTES, Route
 from pointsman.wire.mlflow.signing import Signing
 from pointsman.wire.running import Runner, body_of
@@ -47,8 +49,11 @@ _log = logging.getLogger(__name__)
 class MlflowApi:
     """Everything at the paths where MLflow's clients expect a server of theirs."""
 
-    def __init__(self, app: Application, gate: Gate, runner: Runner, counting: Counting) -> None:
+    def __init__(
+        self, app: Application, tail: Tail, gate: Gate, runner: Runner, counting: Counting
+    ) -> None:
         """`counting` makes a `send` that counts the answers."""
+        self._memory = Memory(tail)
         self._signing = Signing(app, gate, runner)
         self._runner = runner
         self._counting = counting
@@ -116,6 +121,11 @@ class MlflowApi:
     async def _run(self, request: Request, route: Route, named: dict[str, str]) -> Response:
         caller = await self._signing.caller(request)
         may(caller.actor, route.verb).enforce()
+        path: str = request.scope["path"]
+        if route.kept:
+            known = self._memory.get(caller, path, request.scope["query_string"])
+            if known is not None:
+                return _json(msgspec.Raw(known))
         reason = _reason(request)
         if route.method == "GET":
             body, kind = b"", ""
@@ -132,6 +142,8 @@ class MlflowApi:
         plan = await self._runner.off_loop(planned, slow=True) if large else planned()
         if isinstance(plan, Follow):
             return _json(await followed(self._runner, caller, plan))
+        if route.kept:
+            plan = self._memory.keeping(caller, path, query, plan)
         answer = await self._runner.run(caller, plan, None)
         if isinstance(answer, Withheld):
             raise answer.refusal
