@@ -124,6 +124,7 @@ class Service:
         self.courier.stop()
         self.applier.stop()
         self.native.close()
+        self.mlflow.close()
         self.tail.stop()
         self.store.close()
 

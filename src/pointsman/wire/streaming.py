@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +28,7 @@ from pointsman.app.ports.blobs import Blobs
 from pointsman.errors import InvalidInput, PointsmanError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -35,6 +36,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _THREADS: Final = 4
 _RANGE: Final = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 _log = logging.getLogger(__name__)
+
+
+class Intake(Protocol[T_co]):
+    """What takes bytes in: all of them, or nothing."""
+
+    def write(self, data: bytes) -> None: ...
+    def finish(self) -> T_co: ...
+    def abort(self) -> None: ...
 
 
 class Part(NamedTuple):
@@ -56,9 +65,16 @@ class Carrier:
 
     async def take_in(self, request: Request, caller: Caller, sha256: str) -> Stored:
         """Store the body of a request. Raises what `Upload` does, and `ClientDisconnect`."""
+        return await self.take(request, lambda size: Upload(self._app, caller, sha256, size))
+
+    async def take(self, request: Request, opening: Callable[[int | None], Intake[T]]) -> T:
+        """Have what `opening` gives for the announced size take in the body of a request.
+
+        Raises what that does, and `ClientDisconnect`.
+        """
         said = request.headers.get("content-length", "")
         size = int(said) if said.isascii() and said.isdecimal() else None
-        upload = await self.off_loop(lambda: Upload(self._app, caller, sha256, size))
+        upload = await self.off_loop(lambda: opening(size))
         try:
             async for piece in _pieces(request):
                 await self.off_loop(lambda piece=piece: upload.write(piece))  # type: ignore[misc]

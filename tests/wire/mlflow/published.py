@@ -37,6 +37,7 @@ def run(server: Api, scenario: str, keys: dict[str, str], folder: Path) -> dict[
         "MLFLOW_REGISTRY_URI": server.url,
         "MLFLOW_TRACKING_TOKEN": keys["admin"],
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_FILE_STORE": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "POINTSMAN_TEST_URL": server.url,
         "POINTSMAN_TEST_KEYS": json.dumps(keys),

@@ -7,6 +7,9 @@ SELECT value FROM meta WHERE key = :key;
 -- name: add_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
 
+-- name: has_migration
+SELECT number FROM schema_migration WHERE name = :name;
+
 -- name: projects
 SELECT id, name, uid, created_at FROM project ORDER BY id;
 
