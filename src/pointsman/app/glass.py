@@ -43,6 +43,12 @@ def list_broken_glass(view: View, *, reviewed: bool = False) -> tuple[BrokenGlas
     return tuple(_told(row) for row in rows if reviewed or row.reviewed_at is None)
 
 
+def broken_glass_of(view: View, release: int) -> BrokenGlass | None:
+    """What a release passed over; None where it broke no glass."""
+    row = view.reader.one_broken_glass(view.project.id, release)
+    return None if row is None else _told(row)
+
+
 def review_broken_glass(work: Work, release: int, note: str) -> BrokenGlass:
     """Say that one has looked at it, and what came of it. By somebody else than who did it.
 
