@@ -94,7 +94,7 @@ def test_who_may_do_what_with_a_change(team: Team) -> None:
         who: {
             deed
             for deed in ("say", "approve", "write", "withdraw", "move", "apply", "break")
-            if team.sees(who, lambda v: deciding.deeds_of(v, number)).may(deed)  # type: ignore[arg-type]
+            if team.sees(who, lambda v: deciding.deeds_of(v, number)).may(deed)
         }
         for who in ("eva", "ana", "rui", "ada", "vic")
     }
@@ -160,6 +160,8 @@ def test_an_inbox_has_what_waits_for_its_owner(team: Team) -> None:
     team.move("ada", "reply", 2, reason="nobody was there to ask", glass=True)
     (mending,) = waiting(team, "eva").mend
     assert any("was moved by ada" in one for one in mending.because)
+    team.approve("ben", number)
+    assert waiting(team, "ana").approve == ()
     assert [one.reason for one in waiting(team, "ana").review] == ["nobody was there to ask"]
     assert waiting(team, "ada").review == ()
     assert waiting(team, "eva").review == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,7 @@ from pointsman.app.reviewing import backing_of, conflict_of
 from pointsman.core.access import Actor, Verdict, may
 from pointsman.core.policy import GLASS_REASON, Voice, governing
 from pointsman.core.releases import target_from_plain
-from pointsman.core.vocabulary import Release
+from pointsman.core.vocabulary import Release, Target
 from pointsman.errors import Reason, Refused
 
 Deed = Literal["say", "approve", "write", "withdraw", "move", "apply", "break"]
@@ -59,11 +59,13 @@ class Ask:
 class Deeds:
     """What the asker may do with a change now; what is not in `refused` they may.
 
-    `passed` is what breaking the glass would pass over.
+    `passed` is what breaking the glass would pass over; `said` what the asker has said, for
+    exactly this or for what the change was before: ``approved``, ``objected``, or nothing.
     """
 
     refused: Mapping[Deed, tuple[Reason, ...]]
     passed: tuple[Reason, ...] = ()
+    said: str = ""
 
     def may(self, deed: Deed) -> bool:
         """Whether nothing stands against it."""
@@ -91,7 +93,13 @@ def deeds_of(view: View, number: int) -> Deeds:
     }
     passed = tuple(dict.fromkeys(reason for one in broken for reason in one.passed))
     tried["break"] = (*moved, *reasons_of(broken)) if passed else (_NO_GLASS,)
-    return Deeds({deed: found for deed, found in tried.items() if found}, passed)
+    voices = view.reader.voices(view.project.id, number)
+    said = next((one.standing for one in voices if one.subject == view.actor.id), "")
+    return Deeds(
+        {deed: found for deed, found in tried.items() if found},
+        passed,
+        "" if said == "taken back" else said,
+    )
 
 
 def asks_of(view: View, number: int) -> tuple[Ask, ...]:
@@ -166,6 +174,23 @@ def against_undoing(view: View, release: Release) -> tuple[Reason, ...]:
         place = place_of(view, move.kind, move.name, move.alias)
         judged.append(judge_move(view, place, move.before, _LONG_ENOUGH, backing))
     return reasons_of(judged)
+
+
+def against_moves(
+    view: View, moves: Sequence[tuple[str, str, str, Target | None]], reason: str | None = None
+) -> list[tuple[str, tuple[Reason, ...]]]:
+    """What stands against the asker making moves together, directly: for each, why, and what.
+
+    A move is kind, name, alias and target. Without a reason, one that is long enough is taken.
+    """
+    view.require("read")
+    orders = [(place_of(view, *move[:3]), move[3]) for move in moves]
+    backing = Backing(together=tuple(orders))
+    judged = [
+        judge_move(view, place, to, _LONG_ENOUGH if reason is None else reason, backing)
+        for place, to in orders
+    ]
+    return [(one.why, one.verdict.reasons) for one in judged]
 
 
 def _judged(view: View, row: ChangeRow, places: Places, *, glass: bool = False) -> list[Judged]:

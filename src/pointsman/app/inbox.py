@@ -101,8 +101,9 @@ def _may_apply(change: Change) -> bool:
 
 
 def _may_approve(view: View, row: ChangeRow, change: Change) -> bool:
-    if not any(one.code == "approvals_missing" for one in change.missing):
-        return False
+    codes = {one.code for one in change.missing}
+    if "approvals_missing" not in codes or "change_conflict" in codes:
+        return False  # what conflicts is written anew first
     said = {
         one.subject
         for one in view.reader.voices(view.project.id, row.number)
