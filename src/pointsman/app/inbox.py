@@ -10,10 +10,9 @@ from itertools import islice
 from pointsman.app.application import View
 from pointsman.app.basis import places_of
 from pointsman.app.deciding import check_could_count, check_may_say
-from pointsman.app.glass import list_broken_glass
+from pointsman.app.glass import to_review
 from pointsman.app.ports.governance import ChangeRow
 from pointsman.app.reviewing import every_open, readable
-from pointsman.core.access import may
 from pointsman.core.changes import BrokenGlass, Change
 from pointsman.errors import Refused
 
@@ -77,7 +76,7 @@ def inbox_of(view: View) -> Inbox:
         tuple(approve),
         tuple(mend),
         tuple(apply),
-        tuple(_to_review(view)),
+        to_review(view),
         len(rows) > LOOKED_AT,
     )
 
@@ -118,14 +117,3 @@ def _may_approve(view: View, row: ChangeRow, change: Change) -> bool:
     except Refused:
         return False
     return True
-
-
-def _to_review(view: View) -> Iterator[BrokenGlass]:
-    if view.actor.narrow or view.actor.is_service or not may(view.actor, "approve").allowed:
-        return
-    mine = {
-        row.release
-        for row in view.reader.broken_glass(view.project.id, 500)
-        if row.subject == view.actor.id
-    }
-    yield from (one for one in list_broken_glass(view) if one.release not in mine)

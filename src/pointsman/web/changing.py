@@ -14,12 +14,20 @@ from pointsman.app.basis import detail_of_change
 from pointsman.app.deciding import Ask, Deeds
 from pointsman.app.evaluating import asking, runs
 from pointsman.app.policies import policies_of
+from pointsman.core.access import Verdict
 from pointsman.core.canonical import canonical_json, digest
 from pointsman.core.changes import Change, Comment, basis_of, differences
 from pointsman.core.evaluation import Evaluation, Requirement
 from pointsman.core.policy import GLASS_REASON, Policy, governing
 from pointsman.core.vocabulary import micros
-from pointsman.errors import Conflict, InvalidInput, PointsmanError, Refused, StaleRevision
+from pointsman.errors import (
+    Conflict,
+    InvalidInput,
+    PointsmanError,
+    Reason,
+    Refused,
+    StaleRevision,
+)
 from pointsman.web.standing import lacks_of, standing_of
 from pointsman.web.swaps import Ends, Swap, effect_of, swaps_of
 from pointsman.web.visit import Answer, Page, Visit, status_of, told
@@ -104,8 +112,10 @@ def break_glass(visit: Visit) -> Answer:
     basis, seen = visit.given("basis"), visit.given("passed")
 
     def apply(work: Work) -> int:
-        passed = deciding.deeds_of(work, number).passed
-        if _print_of(passed) != seen:
+        deeds = deciding.deeds_of(work, number)
+        if deeds.passed:
+            Verdict(deeds.refused.get("break", ())).enforce()
+        if _print_of(deeds.passed) != seen:
             raise Conflict(
                 "What would be passed over is not what you looked at any more.",
                 code="basis_changed",
@@ -336,9 +346,9 @@ def _since(visit: Visit, now: Mapping[str, Any]) -> list[str]:
         return []  # not what a page of ours carries
 
 
-def _print_of(passed: tuple[Any, ...]) -> str:
+def _print_of(passed: tuple[Reason, ...]) -> str:
     """A mark of what would be passed over, to tell whether it is another by now."""
-    return digest(canonical_json([[one.code, one.message] for one in passed]))
+    return digest(canonical_json([[one.code, one.message] for one in passed])) if passed else ""
 
 
 PAGES = (

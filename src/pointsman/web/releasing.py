@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pointsman.app import deciding, glass, recalling, releases, reviewing
 from pointsman.app.application import View
-from pointsman.core.access import may
 from pointsman.core.changes import Change
 from pointsman.core.record import ReleaseRecord
 from pointsman.errors import InvalidInput, PointsmanError, Reason, Refused
@@ -73,12 +72,12 @@ def review(visit: Visit) -> Answer:
 def _shown(visit: Visit, *, error: PointsmanError | None = None, note: str = "") -> Answer:
     number = visit.place
 
-    def look(view: View) -> tuple[ReleaseRecord, list[Swap], Change | None, Undoing]:
+    def look(view: View) -> tuple[ReleaseRecord, list[Swap], Change | None, Undoing, bool]:
         record = recalling.recall(view, number)
-        return record, _swaps(view, record), _change(view, record), _undoing(view, record)
+        mine = any(one.release == number for one in glass.to_review(view))
+        return record, _swaps(view, record), _change(view, record), _undoing(view, record), mine
 
-    record, swaps, change, undoing = visit.see(look)
-    actor = visit.caller.actor
+    record, swaps, change, undoing, may_review = visit.see(look)
     return visit.page(
         "release.html",
         status=200 if error is None else status_of(error),
@@ -87,7 +86,7 @@ def _shown(visit: Visit, *, error: PointsmanError | None = None, note: str = "")
         swaps=swaps,
         change=change,
         undoing=undoing,
-        may_review=may(actor, "approve").allowed and not actor.narrow and not actor.is_service,
+        may_review=may_review,
         error=None if error is None else told(error),
         note_typed=note,
     )
