@@ -7,11 +7,16 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from evals.endpoint import Endpoint
+from evals.refunds import answer, make_project
+from pointsman import Client
 from serving import ServerProcess
 from web.browsing import Visitor
 from web.deciding import approve, artifact, ask, govern, live, number_of, propose
 
 Come = Callable[..., Visitor]
+PATIENCE = 60_000
+"""Milliseconds after which what works by itself is taken not to. Never asserted on."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -327,13 +332,31 @@ def test_the_inbox_says_what_waits_for_whom(server: ServerProcess, visitor: Come
     expect(his.locator(".decision")).to_contain_text("Rui applied it")
 
 
-def test_an_evaluation_is_evidence_with_its_figures(server: ServerProcess, visitor: Come) -> None:
+def test_evaluations_are_evidence_with_their_figures(server: ServerProcess, visitor: Come) -> None:
+    with Endpoint(answer) as endpoint:
+        with Client(server.url, server.own_key, snapshot=False, follow=False) as client:
+            make_project(client, endpoint.base_url)
+        govern(server, "summarise", evaluate="affected", approvals=0, without_suite="warn")
+        number = propose(visitor("Wanda"), "summarise")
+        page = visitor("Rui").go(f"/changes/{number}")
+        evidence = page.locator(".box", has_text="Evidence")
+        passed = evidence.locator(".lines > li", has_text="summarise:2")
+        expect(passed).to_contain_text("passed", timeout=PATIENCE)
+        failed = evidence.locator(".lines > li", has_text="classify:1")
+        expect(failed).to_contain_text("failed", timeout=PATIENCE)
+        expect(failed).to_contain_text("1 step downstream")
+        expect(failed).to_contain_text("0.5, was 1")
+        expect(page.locator("#missing")).to_contain_text("See its figures")
+        expect(page.locator("h1")).to_contain_text("failed")
+    expect(page.locator("main")).to_contain_text("asks for evaluations of all that it affects")
+
+
+def test_what_no_suite_can_tell_is_missing(server: ServerProcess, visitor: Come) -> None:
     govern(server, "measured/*", evaluate="self", approvals=0)
     artifact(server, "measured/reply")
     number = propose(visitor("Wanda"), "measured/reply")
     page = visitor("Rui").go(f"/changes/{number}")
     expect(page.locator("#missing")).to_contain_text("No suite can tell whether measured/reply:2")
-    expect(page.locator("main")).to_contain_text("asks for evaluations of what moves")
 
 
 def test_a_check_is_shown_with_its_figures_and_link(server: ServerProcess, visitor: Come) -> None:

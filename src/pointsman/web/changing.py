@@ -19,6 +19,7 @@ from pointsman.core.canonical import canonical_json, digest
 from pointsman.core.changes import Change, Comment, basis_of, differences
 from pointsman.core.evaluation import Evaluation, Requirement
 from pointsman.core.policy import GLASS_REASON, Policy, governing
+from pointsman.core.record import ReleaseRecord
 from pointsman.core.vocabulary import micros
 from pointsman.errors import (
     Conflict,
@@ -67,6 +68,7 @@ class Dossier:
     asks: tuple[Ask, ...]
     deeds: Deeds
     tried: list[Tried]
+    undoable: bool
 
 
 def changes_page(visit: Visit) -> Answer:
@@ -177,24 +179,26 @@ def _shown_glass(visit: Visit, *, error: PointsmanError | None = None, reason: s
 
 def _dossier(view: View, number: int) -> Dossier:
     change = reviewing.show(view, number)
+    made = None if change.release is None else recalling.recall(view, change.release)
     policies = policies_of(view)
     return Dossier(
         change=change,
         detail=detail_of_change(view, number),
-        swaps=swaps_of(view, _ends(view, change), proposed=not change.ended_at),
+        swaps=swaps_of(view, _ends(change, made), proposed=not change.ended_at),
         policies=[governing(policies, move.kind, move.name, move.alias) for move in change.moves],
         asks=deciding.asks_of(view, number) if not change.ended_at else (),
         deeds=deciding.deeds_of(view, number),
         tried=list(_tried(view, change)),
+        undoable=made is not None
+        and all(made.stands)
+        and not deciding.against_undoing(view, made.release),
     )
 
 
-def _ends(view: View, change: Change) -> Iterator[Ends]:
+def _ends(change: Change, made: ReleaseRecord | None) -> Iterator[Ends]:
     """What each move replaces; of a change that was applied, what it replaced then."""
-    then = {}
-    if change.release is not None:
-        release = recalling.recall(view, change.release).release
-        then = {(one.kind, one.name, one.alias): one.before for one in release.moves}
+    moves = () if made is None else made.release.moves
+    then = {(one.kind, one.name, one.alias): one.before for one in moves}
     for move in change.moves:
         name = (move.kind, move.name, move.alias)
         yield (*name, then.get(name, move.current), move.to)

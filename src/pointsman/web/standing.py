@@ -129,6 +129,8 @@ def _lack(one: Missing, change: Change, objector: str) -> Lack:
         return Lack(one.code, one.message, _without_command(one.hint), deed="evaluate")
     if one.code in ("reason_required", "reason_too_short"):
         return Lack(one.code, one.message, one.hint, deed="edit")
+    if one.code == "evaluation_not_passed":
+        return Lack(one.code, one.message, _MEND, look="bad")
     look = "bad" if one.code in _FAILED else "wait"
     return Lack(one.code, one.message, _without_command(one.hint), look=look)
 
@@ -146,6 +148,9 @@ def _without_command(hint: str) -> str:
     return "" if "pointsman eval" in hint else hint
 
 
+_MEND: Final = (
+    "See its figures under Evidence; publish a version that does better, then edit the change."
+)
 _ENDED: Final = {
     "applied": Standing("applied", "good", "✓"),
     "withdrawn": Standing("withdrawn", "", "–"),
