@@ -26,7 +26,6 @@ from pointsman.errors import (
     InvalidInput,
     PointsmanError,
     Reason,
-    Refused,
     StaleRevision,
 )
 from pointsman.web.standing import lacks_of, standing_of
@@ -127,10 +126,11 @@ def break_glass(visit: Visit) -> Answer:
 
     try:
         if len(reason) < GLASS_REASON:
-            raise Refused(
+            raise InvalidInput(
                 "Breaking the glass needs a reason that tells what happened.",
                 code="reason_required",
                 hint=f"Write at least {GLASS_REASON} characters; they stay on record.",
+                field="reason",
             )
         release = visit.do(apply)
     except PointsmanError as error:
