@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -332,7 +333,7 @@ def versions_with_files_load_with_another_tracking_server() -> None:
     try:
         assert predicted("models:/anywhere/1") == HIGH
     finally:
-        mlflow.set_tracking_uri(URL)
+        mlflow.set_tracking_uri(os.environ["MLFLOW_REGISTRY_URI"])
 
 
 @behaviour
