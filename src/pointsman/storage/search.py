@@ -94,6 +94,9 @@ def artifacts(
         start = query.folder.rstrip("/") + "/"
         made.where(f"{name} >= {made.bind(start)}")
         made.where(f"{name} < {made.bind(start + _HIGHEST)}")
+    if query.direct:
+        rest = made.bind(len(query.folder.rstrip("/")) + 2 if query.folder else 1)
+        made.where(f"strpos(substr({name}, {rest}), '/') = 0")
     if query.name:
         made.where(f"strpos(artifact.skeleton, {made.bind(query.name)}) > 0")
     if query.tags is not None:
@@ -129,6 +132,32 @@ def artifacts(
         order = "artifact.updated_at DESC, artifact.id DESC"
     conditions = " AND ".join(made.conditions)
     sql = f"{_ARTIFACT}{source} WHERE {conditions} ORDER BY {order} LIMIT {made.bind(limit)}"
+    return sql, made.parameters
+
+
+def folders(
+    project_id: int, folder: str, kind: str | None, limit: int
+) -> tuple[str, dict[str, object]]:
+    """The statement for the folders directly in a folder, and how many artifacts are in each.
+
+    It walks the index of names, over what lies in the folder and nothing else.
+    """
+    made = Statement()
+    start = f"{folder.rstrip('/')}/" if folder else ""
+    made.where(f"project_id = {made.bind(project_id)}")
+    if start:
+        made.where(f"name >= {made.bind(start)}")
+        made.where(f"name < {made.bind(start + _HIGHEST)}")
+    if kind is not None:
+        made.where(f"kind = {made.bind(kind)}")
+    rest = f"substr(name, {made.bind(len(start) + 1)})"
+    made.where(f"strpos({rest}, '/') > 0")
+    made.where("archived_at IS NULL")
+    part = f"substr({rest}, 1, strpos({rest}, '/') - 1)"
+    sql = (
+        f"SELECT {part} AS part, COUNT(*) FROM artifact WHERE {' AND '.join(made.conditions)} "
+        f"GROUP BY part ORDER BY part LIMIT {made.bind(limit)}"
+    )
     return sql, made.parameters
 
 
@@ -187,6 +216,56 @@ def entries(
     # Time and sequence number are the same order; each index has one of them.
     order = "id" if where.artifact_id is None else "at"
     return f"{_LINE}{conditions} ORDER BY {order} DESC LIMIT {made.bind(limit)}", made.parameters
+
+
+def moves_at(
+    project_id: int,
+    at: int,
+    needle: str,
+    artifact_id: int | None,
+    after: tuple[str, str, str] | None,
+    limit: int,
+) -> tuple[str, dict[str, object]]:
+    """The statement for the last move of each alias at or before a moment.
+
+    In the order of names, kinds and aliases, those after a position, each move behind its
+    artifact's kind, name and newest version of then.
+    """
+    made = Statement()
+    then = made.bind(at)
+    newest = (
+        "SELECT MAX(version.number) FROM version WHERE version.artifact_id = artifact.id "
+        f"AND version.created_at <= {then}"
+    )
+    last = (
+        "SELECT MAX(earlier.at) FROM journal AS earlier "
+        "WHERE earlier.artifact_id = alias.artifact_id AND earlier.alias = alias.name "
+        f"AND earlier.at <= {then}"
+    )
+    made.where(f"artifact.project_id = {made.bind(project_id)}")
+    if artifact_id is not None:
+        made.where(f"artifact.id = {made.bind(artifact_id)}")
+    if needle:
+        made.where(f"strpos(artifact.skeleton, {made.bind(needle)}) > 0")
+    if after is not None:
+        name, kind, alias = map(made.bind, after)
+        made.where(f"artifact.name >= {name}")
+        place = "(artifact.name, artifact.kind, alias.name)"
+        made.where(f"{place} > ({name}, {kind}, {alias})")
+    made.where("alias.artifact_id = artifact.id")
+    made.where("journal.artifact_id = alias.artifact_id")
+    made.where("journal.alias = alias.name")
+    made.where(f"journal.at = ({last})")
+    sql = (
+        f"SELECT artifact.kind, artifact.name, ({newest}), journal.id & 1099511627775, journal.at, "
+        "journal.type, journal.actor, journal.by_name, journal.via, journal.artifact_id, "
+        "journal.alias, journal.data, journal.hash "
+        # A cross join is made in the order written: by names, then each with its aliases.
+        "FROM artifact CROSS JOIN alias CROSS JOIN journal "
+        f"WHERE {' AND '.join(made.conditions)} "
+        f"ORDER BY artifact.name, artifact.kind, alias.name LIMIT {made.bind(limit)}"
+    )
+    return sql, made.parameters
 
 
 def in_list(values: Sequence[object]) -> tuple[str, dict[str, object]]:
