@@ -57,8 +57,7 @@ def folders(
         counted = _readable_folders(view, folder, wanted)[:limit]
     else:
         counted = view.reader.folders(view.project.id, folder, wanted, limit)
-    start = f"{folder}/" if folder else ""
-    return tuple(Folder(start + name, count) for name, count in counted)
+    return tuple(Folder(path, count) for path, count in counted)
 
 
 def _readable_folders(view: View, folder: str, kind: str | None) -> list[tuple[str, int]]:
@@ -70,7 +69,7 @@ def _readable_folders(view: View, folder: str, kind: str | None) -> list[tuple[s
         for row in rows:
             name, below, _ = row.name[start:].partition("/")
             if below and may(view.actor, "read", row.kind, row.name).allowed:
-                found[name] += 1
+                found[row.name[:start] + name] += 1
         after = _position(query, rows[-1])
     return sorted(found.items())
 

@@ -187,7 +187,7 @@ class Records(
         first, _ = _entries_of(project_id)
         listed, parameters = search.in_list([first + one for one in seqs])
         sql = f"SELECT id & 1099511627775, hash FROM journal WHERE id IN {listed}"
-        return {seq: found for seq, found in self._built((sql, parameters))}
+        return dict(self._built((sql, parameters)))
 
     def moves_at(
         self,
@@ -269,7 +269,14 @@ class Records(
         self, project_id: int, folder: str, kind: str | None, limit: int
     ) -> list[tuple[str, int]]:
         rows = self._built(search.folders(project_id, folder, kind, limit))
-        return [(part, count) for part, count in rows]
+        counts = {path[:-1]: int(count) for path, count in rows}
+        start = len(folder) + 1 if folder else 0
+        for (name,) in self._built(search.archived_in(project_id, folder, kind)) if counts else ():
+            part, below, _ = name[start:].partition("/")
+            path = name[:start] + part
+            if below and path in counts:
+                counts[path] -= 1
+        return sorted((path, count) for path, count in counts.items() if count)
 
     def add_artifact(
         self, project_id: int, kind: str, name: str, skeleton: str, at: int, by: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 from urllib.parse import urlencode
@@ -152,7 +152,7 @@ def _chips(asked: Mapping[str, Sequence[str]]) -> Iterator[Chip]:
     if text := asked.get("q", [""])[0]:
         where = _WHERE.get(asked.get("in", [""])[0], "names")
         yield Chip(f"“{text}” in {where}", _link(asked, {"q": None, "in": None}))
-    words = {
+    words: dict[str, Callable[[str], str]] = {
         "kind": lambda one: f"kind {one}",
         "tags": lambda one: f"tags: {one}",
         "alias": lambda one: f"has {one}",

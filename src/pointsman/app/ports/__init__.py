@@ -258,8 +258,8 @@ class Reader(
     def folders(
         self, project_id: int, folder: str, kind: str | None, limit: int
     ) -> list[tuple[str, int]]:
-        """The names of the folders directly in one ("": in none), and how many artifacts that
-        are not archived lie in each, at any depth; in the order of their names.
+        """The paths of the folders directly in one ("": in none), and how many artifacts that
+        are not archived lie in each, at any depth; by name, without those that hold none.
         """
         ...
 
