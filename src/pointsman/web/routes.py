@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pointsman.web import artifacts, catalogue, moving, signing
+from pointsman.web import artifacts, catalogue, histories, moving, signing
 from pointsman.web.visit import Page
 
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *catalogue.PAGES,
+    *histories.PAGES,
     *moving.PAGES,
     *artifacts.PAGES,
 )
