@@ -34,7 +34,8 @@ def typed_moment(text: str, zone: tzinfo, *, field: str, ends: bool = False) -> 
 
 
 def field_text(at: datetime, zone: tzinfo) -> str:
-    """A moment as a field for a day and a time holds it, to the second."""
+    """A moment as a field for a day and a time holds it: to the second, and never before it."""
+    at += timedelta(microseconds=-at.microsecond % 1_000_000)
     return f"{at.astimezone(zone):%Y-%m-%dT%H:%M:%S}"
 
 
