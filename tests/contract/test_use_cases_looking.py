@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pointsman.app import history, moments, reviewing, searching
+from pointsman.app import graph, history, moments, reviewing, searching
 from pointsman.app.application import Application, Caller
 from pointsman.app.moments import Stood
 from pointsman.compose import Registry
 from pointsman.core.access import Actor, Grant
+from pointsman.core.graph_answers import GraphNode
 from pointsman.core.search import Query
-from pointsman.core.vocabulary import Arm, Difference, Target, micros
+from pointsman.core.vocabulary import Arm, Dependency, Difference, Target, micros
 from pointsman.errors import InvalidInput, NotFound, Refused
 
 Callers = Callable[..., Caller]
@@ -200,6 +201,38 @@ def test_what_differs_for_one_artifact(
                 lambda v: history.differences(v, start, end, name=name, most=2),  # noqa: B023
             )
         assert caught.value.code == "too_many_entries"
+
+
+def test_the_graph_of_what_is_connected(
+    registry: Registry, app: Application, caller: Callers
+) -> None:
+    registry.publish_many([{"name": name, "content": "x"} for name in ("a", "b", "lone", "c")])
+    registry.publish("b", "y {{> a }}")
+    registry.publish("c", "x", dependencies=[Dependency("consumes", "b")])
+    found: list[GraphNode] = []
+    cursor = None
+    while True:
+        page = app.read(
+            caller(),
+            lambda v: graph.whole(v, connected=True, limit=1, cursor=cursor),  # noqa: B023
+        )
+        found += page.nodes
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert [one.name for one in found] == ["a", "b", "c"]
+    every = app.read(caller(), lambda v: graph.whole(v)).nodes
+    assert found == [one for one in every if one.name != "lone"]
+    known = app.read(caller(), lambda v: graph.artifacts_in(v, every))
+    assert {place: one.newest for place, one in known.items()} == {
+        ("prompt", "a"): 1,
+        ("prompt", "b"): 2,
+        ("prompt", "c"): 2,
+        ("prompt", "lone"): 1,
+    }
+    some = app.read(narrow(caller(), "a"), lambda v: graph.artifacts_in(v, every))
+    assert set(some) == {("prompt", "a")}
+    assert app.read(caller(), lambda v: graph.artifacts_in(v, [])) == {}
 
 
 def test_entries_found_here_and_there_are_chained_to_those_before(registry: Registry) -> None:

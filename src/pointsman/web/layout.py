@@ -16,7 +16,7 @@ N = TypeVar("N", bound=Hashable)
 
 WIDTH = 208
 """Of a node."""
-HEIGHT = 64
+HEIGHT = 78
 ACROSS = 132
 """Between two columns: room for what is written on a line."""
 BETWEEN = 22
@@ -221,10 +221,23 @@ def _heights(
                 for item in column
             ]
             _spread(column, wanted, middles)
-    top = min(
-        (middles[item.key] - _size(item) / 2 for column in columns for item in column), default=0
-    )
-    return {key: round(middle - top) + MARGIN for key, middle in middles.items()}
+    return _closed_up([item for column in columns for item in column], middles)
+
+
+def _closed_up(items: Sequence[_Item[N]], middles: Mapping[int, float]) -> dict[int, int]:
+    """The middles from the top on, without bands in which no column has anything."""
+    made: dict[int, int] = {}
+    taken, end = 0.0, float("-inf")
+    for item in sorted(items, key=lambda item: middles[item.key] - _size(item) / 2):
+        start = middles[item.key] - _size(item) / 2
+        empty = start - end - BETWEEN
+        if not made:
+            taken = start - MARGIN
+        elif empty > 0:
+            taken += empty
+        end = max(end, start + _size(item))
+        made[item.key] = round(middles[item.key] - taken)
+    return made
 
 
 def _spread(column: Sequence[_Item[N]], wanted: Sequence[float], middles: dict[int, float]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pointsman.web import artifacts, catalogue, histories, moving, signing, time_machine
+from pointsman.web import artifacts, catalogue, graphs, histories, moving, signing, time_machine
 from pointsman.web.visit import Page
 
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *catalogue.PAGES,
     *histories.PAGES,
+    *graphs.PAGES,
     *time_machine.PAGES,
     *moving.PAGES,
     *artifacts.PAGES,

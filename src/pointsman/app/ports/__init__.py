@@ -242,6 +242,16 @@ class Reader(
     def artifact_by_skeleton(
         self, project_id: int, kind: str, skeleton: str
     ) -> ArtifactRow | None: ...
+    def artifacts_named(
+        self, project_id: int, places: Collection[tuple[str, str]]
+    ) -> list[ArtifactRow]:
+        """The artifacts of these kinds and names, where they exist."""
+        ...
+
+    def connected_artifacts(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
+        """Artifacts of which any version depends on something or is depended on, by their ids."""
+        ...
+
     def artifacts_after(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
         """Artifacts in the order of their ids: for walks over the whole store."""
         ...
