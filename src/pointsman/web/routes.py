@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pointsman.web import artifacts, catalogue, graphs, histories, moving, signing, time_machine
+from pointsman.web import (
+    artifacts,
+    catalogue,
+    graphs,
+    histories,
+    moving,
+    record,
+    signing,
+    time_machine,
+)
 from pointsman.web.visit import Page
 
 PAGES: tuple[Page, ...] = (
@@ -11,6 +20,7 @@ PAGES: tuple[Page, ...] = (
     *histories.PAGES,
     *graphs.PAGES,
     *time_machine.PAGES,
+    *record.PAGES,
     *moving.PAGES,
     *artifacts.PAGES,
 )
