@@ -5,6 +5,7 @@ from __future__ import annotations
 from pointsman.web import (
     artifacts,
     catalogue,
+    evaluations,
     graphs,
     histories,
     moving,
@@ -18,6 +19,7 @@ PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *catalogue.PAGES,
     *histories.PAGES,
+    *evaluations.PAGES,
     *graphs.PAGES,
     *time_machine.PAGES,
     *record.PAGES,
