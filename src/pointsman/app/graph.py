@@ -231,12 +231,13 @@ def artifacts_in(view: View, nodes: Iterable[GraphNode]) -> dict[tuple[str, str]
 
 
 def problems(view: View, *, alias: str = DEFAULT_WORLD, at: int | None = None) -> GraphProblems:
-    """The cycles and dead ends in the world of an alias. Walks through the whole of it."""
+    """The cycles and dead ends in the world of an alias. Walks through all that is connected."""
     view.require("read")
     scene = Scene(World(check_alias(alias)), _lookups(view, at))
     starts: list[Meaning] = []
     after = 0
-    while rows := view.reader.artifacts_after(view.project.id, after, _STEP):
+    # What depends on nothing and is needed by nothing can't be part of a problem.
+    while rows := view.reader.connected_artifacts(view.project.id, after, _STEP):
         after = rows[-1].id
         scene.learn(row.id for row in rows)
         starts += [one for row in rows for one in _standing(scene, row.id)]

@@ -25,6 +25,7 @@ from pointsman.errors import InvalidInput, NotFound
 
 MAX_BETWEEN = 1_000_000
 _STEP = 1_000
+_DIFFERING = (MOVED, "version.published")
 
 
 def entries(
@@ -112,34 +113,18 @@ def differences(
             hint="Give the earlier moment first.",
             field="after",
         )
-    rows: dict[tuple[str, str, str | None], Difference] = {}
     if artifact is None:
         lines = _between(view, before, after, most)
     else:
         lines = iter(_of_artifact(view, artifact.id, before, after, most))
+    ends: dict[tuple[str, str, str], tuple[dict[str, Any], dict[str, Any], int]] = {}
     for line in lines:
-        fact = json.loads(line.data)
-        if line.type == MOVED:
-            key = (fact["kind"], fact["name"], fact["alias"])
-            was = target_from_plain(fact["before"])
-            now = target_from_plain(fact["to"])
-        elif line.type == "version.published":
-            key = (fact["kind"], fact["name"], None)
-            number = fact["version"]
-            was = Target(version=number - 1) if number > 1 else None
-            now = Target(version=number)
-        else:
-            continue
-        first = rows.get(key)
-        rows[key] = Difference(
-            kind=key[0],
-            name=key[1],
-            alias=key[2],
-            before=first.before if first else was,
-            after=now,
-            moves=(first.moves if first else 0) + 1,
-        )
-    return tuple(rows[key] for key in sorted(rows, key=lambda k: (k[0], k[1], k[2] or "")))
+        if line.type in _DIFFERING:
+            fact = json.loads(line.data)
+            key = fact["kind"], fact["name"], fact.get("alias", "")
+            first, _, count = ends.get(key, (fact, fact, 0))
+            ends[key] = first, fact, count + 1
+    return tuple(_difference(*key, *ends[key]) for key in sorted(ends))
 
 
 def evidence(view: View, selector: Selector, at: int | None = None) -> Evidence:
@@ -224,6 +209,18 @@ def _too_many(told: str, most: int) -> InvalidInput:
         code="too_many_entries",
         hint=f"Ask about moments with at most {most:,} entries between them.",
     )
+
+
+def _difference(
+    kind: str, name: str, alias: str, first: dict[str, Any], last: dict[str, Any], count: int
+) -> Difference:
+    """How a thing differs, of which these are the first and the last fact of so many."""
+    if alias:
+        was, now = target_from_plain(first["before"]), target_from_plain(last["to"])
+        return Difference(kind, name, alias, was, now, count)
+    before = first["version"] - 1
+    newest = Target(version=last["version"])
+    return Difference(kind, name, None, Target(version=before) if before else None, newest, count)
 
 
 def _between(view: View, before: int, after: int, most: int) -> Iterator[Line]:

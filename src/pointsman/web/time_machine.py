@@ -23,7 +23,7 @@ from pointsman.web.visit import Answer, Page, Visit, status_of, told
 from pointsman.web.words import address, colour_of, told_target
 
 PER_PAGE = 50
-MOST = 50_000
+MOST = 10_000
 """Entries between two moments that a page looks through."""
 _TICKS = 300
 
