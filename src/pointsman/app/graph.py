@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pointsman.app.application import View
+from pointsman.app.describing import artifacts_of
 from pointsman.app.graph_lookups import Now, Then
 from pointsman.app.including import find_version
 from pointsman.app.paging import Cursor, check_limit
@@ -28,7 +29,7 @@ from pointsman.core.graph_answers import (
 )
 from pointsman.core.names import check_alias
 from pointsman.core.selectors import Selector
-from pointsman.core.vocabulary import Target, moment
+from pointsman.core.vocabulary import Artifact, Target, moment
 from pointsman.errors import InvalidInput, InvalidName, NotFound, TooLarge
 
 if TYPE_CHECKING:
@@ -195,18 +196,21 @@ def whole(
     *,
     alias: str = DEFAULT_WORLD,
     at: int | None = None,
+    connected: bool = False,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Graph:
     """A page of the whole graph of the world of an alias: the nodes of so many artifacts.
 
-    An artifact without an alias is there with its newest version.
+    An artifact without an alias is there with its newest version. With `connected`, those of
+    which no version depends on anything nor is depended on are left out.
     """
     view.require("read")
     limit = check_limit(limit)
     scene = Scene(World(check_alias(alias)), _lookups(view, at))
-    place = Cursor("graph", [alias, at])
-    rows = view.reader.artifacts_after(view.project.id, place.number(cursor) or 0, limit + 1)
+    place = Cursor("graph", [alias, at, connected] if connected else [alias, at])
+    find = view.reader.connected_artifacts if connected else view.reader.artifacts_after
+    rows = find(view.project.id, place.number(cursor) or 0, limit + 1)
     more = place.write(rows[limit - 1].id) if len(rows) > limit else None
     ids = [row.id for row in rows[:limit]]
     scene.learn(ids)
@@ -217,13 +221,23 @@ def whole(
     return _graph(scene, at, nodes, more)
 
 
+def artifacts_in(view: View, nodes: Iterable[GraphNode]) -> dict[tuple[str, str], Artifact]:
+    """The artifacts of these nodes as they are now, by kind and name."""
+    view.require("read")
+    places = dict.fromkeys((one.kind, one.name) for one in nodes)
+    rows = view.reader.artifacts_named(view.project.id, places)
+    readable = [row for row in rows if may(view.actor, "read", row.kind, row.name).allowed]
+    return {(one.kind, one.name): one for one in artifacts_of(view, readable)}
+
+
 def problems(view: View, *, alias: str = DEFAULT_WORLD, at: int | None = None) -> GraphProblems:
-    """The cycles and dead ends in the world of an alias. Walks through the whole of it."""
+    """The cycles and dead ends in the world of an alias. Walks through all that is connected."""
     view.require("read")
     scene = Scene(World(check_alias(alias)), _lookups(view, at))
     starts: list[Meaning] = []
     after = 0
-    while rows := view.reader.artifacts_after(view.project.id, after, _STEP):
+    # What depends on nothing and is needed by nothing can't be part of a problem.
+    while rows := view.reader.connected_artifacts(view.project.id, after, _STEP):
         after = rows[-1].id
         scene.learn(row.id for row in rows)
         starts += [one for row in rows for one in _standing(scene, row.id)]

@@ -25,6 +25,7 @@ from pointsman.errors import InvalidInput, NotFound
 
 MAX_BETWEEN = 1_000_000
 _STEP = 1_000
+_DIFFERING = (MOVED, "version.published")
 
 
 def entries(
@@ -87,13 +88,24 @@ def releases_of_alias(
     return Page(tuple(release_of([line]) for line in page), more)
 
 
-def differences(view: View, before: int, after: int) -> tuple[Difference, ...]:
-    """What points elsewhere at `after` than at `before`, by artifact and alias.
+def differences(
+    view: View,
+    before: int,
+    after: int,
+    *,
+    kind: str = "",
+    name: str = "",
+    most: int = MAX_BETWEEN,
+) -> tuple[Difference, ...]:
+    """What points elsewhere at `after` than at `before`, by artifact and alias; or of one artifact.
 
     An artifact that was published to in between has a row without alias, whose targets are
-    its newest versions. Aliases that moved and came back are rows with equal targets.
+    its newest versions. Aliases that moved and came back are rows with equal targets. Raises
+    `InvalidInput` if more than `most` entries lie between.
     """
-    view.require_all("read")
+    if not name:
+        view.require_all("read")
+    artifact = view.artifact(kind or "prompt", name) if name else None
     if after < before:
         raise InvalidInput(
             "The second moment is before the first.",
@@ -101,30 +113,18 @@ def differences(view: View, before: int, after: int) -> tuple[Difference, ...]:
             hint="Give the earlier moment first.",
             field="after",
         )
-    rows: dict[tuple[str, str, str | None], Difference] = {}
-    for line in _between(view, before, after):
-        fact = json.loads(line.data)
-        if line.type == MOVED:
-            key = (fact["kind"], fact["name"], fact["alias"])
-            was = target_from_plain(fact["before"])
-            now = target_from_plain(fact["to"])
-        elif line.type == "version.published":
-            key = (fact["kind"], fact["name"], None)
-            number = fact["version"]
-            was = Target(version=number - 1) if number > 1 else None
-            now = Target(version=number)
-        else:
-            continue
-        first = rows.get(key)
-        rows[key] = Difference(
-            kind=key[0],
-            name=key[1],
-            alias=key[2],
-            before=first.before if first else was,
-            after=now,
-            moves=(first.moves if first else 0) + 1,
-        )
-    return tuple(rows[key] for key in sorted(rows, key=lambda k: (k[0], k[1], k[2] or "")))
+    if artifact is None:
+        lines = _between(view, before, after, most)
+    else:
+        lines = iter(_of_artifact(view, artifact.id, before, after, most))
+    ends: dict[tuple[str, str, str], tuple[dict[str, Any], dict[str, Any], int]] = {}
+    for line in lines:
+        if line.type in _DIFFERING:
+            fact = json.loads(line.data)
+            key = fact["kind"], fact["name"], fact.get("alias", "")
+            first, _, count = ends.get(key, (fact, fact, 0))
+            ends[key] = first, fact, count + 1
+    return tuple(_difference(*key, *ends[key]) for key in sorted(ends))
 
 
 def evidence(view: View, selector: Selector, at: int | None = None) -> Evidence:
@@ -195,15 +195,39 @@ def _version_told(row: VersionRow, weight: int | None) -> EvidenceVersion:
     )
 
 
-def _between(view: View, before: int, after: int) -> Iterator[Line]:
+def _of_artifact(view: View, artifact_id: int, before: int, after: int, most: int) -> list[Line]:
+    where = EntryFilter(artifact_id=artifact_id, since=before + 1, until=after)
+    lines = view.reader.lines_where(view.project.id, where, None, most + 1)
+    if len(lines) > most:
+        raise _too_many(f"More than {most:,}", most)
+    return lines[::-1]
+
+
+def _too_many(told: str, most: int) -> InvalidInput:
+    return InvalidInput(
+        f"{told} entries lie between the two moments.",
+        code="too_many_entries",
+        hint=f"Ask about moments with at most {most:,} entries between them.",
+    )
+
+
+def _difference(
+    kind: str, name: str, alias: str, first: dict[str, Any], last: dict[str, Any], count: int
+) -> Difference:
+    """How a thing differs, of which these are the first and the last fact of so many."""
+    if alias:
+        was, now = target_from_plain(first["before"]), target_from_plain(last["to"])
+        return Difference(kind, name, alias, was, now, count)
+    before = first["version"] - 1
+    newest = Target(version=last["version"])
+    return Difference(kind, name, None, Target(version=before) if before else None, newest, count)
+
+
+def _between(view: View, before: int, after: int, most: int) -> Iterator[Line]:
     first = view.reader.seq_at(view.project.id, before)
     last = view.reader.seq_at(view.project.id, after)
-    if last - first > MAX_BETWEEN:
-        raise InvalidInput(
-            f"{last - first} entries lie between the two moments.",
-            code="too_many_entries",
-            hint=f"Ask about moments with at most {MAX_BETWEEN} entries between them.",
-        )
+    if last - first > most:
+        raise _too_many(f"{last - first:,}", most)
     while first < last:
         lines = view.reader.lines(view.project.id, first, min(_STEP, last - first))
         yield from lines
@@ -213,9 +237,9 @@ def _between(view: View, before: int, after: int) -> Iterator[Line]:
 def _entries(view: View, lines: list[Line]) -> Iterator[Entry]:
     """Entries with the hash before each, which for neighbours is already at hand."""
     hashes = {line.seq: line.hash for line in lines}
+    missing = [line.seq - 1 for line in lines if line.seq - 1 not in hashes]
+    for start in range(0, len(missing), _STEP):
+        hashes |= view.reader.hashes(view.project.id, missing[start : start + _STEP])
     for line in lines:
-        previous = hashes.get(line.seq - 1)
-        if previous is None:
-            before = view.reader.lines(view.project.id, line.seq - 2, 1) if line.seq > 1 else []
-            previous = before[0].hash if before else genesis(view.project.uid).hash
+        previous = hashes.get(line.seq - 1) or genesis(view.project.uid).hash
         yield entry_of(line, previous)

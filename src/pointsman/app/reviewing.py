@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -222,6 +223,23 @@ def readable(view: View, rows: Iterable[ChangeRow]) -> Iterator[Change]:
         except Refused:
             if not view.actor.narrow:
                 raise
+
+
+def open_counts(view: View) -> Counter[tuple[str, str]]:
+    """How many open changes would move an alias of each artifact, by kind and name.
+
+    A change of which the caller may not read everything counts for nothing.
+    """
+    view.require("read")
+    found: Counter[tuple[str, str]] = Counter()
+    for row in every_open(view):
+        places = {(one["kind"], one["name"]) for one in json.loads(row.moves)}
+        if view.actor.narrow and not all(
+            may(view.actor, "read", *place).allowed for place in places
+        ):
+            continue
+        found.update(places)
+    return found
 
 
 def describe(view: View, row: ChangeRow) -> Change:

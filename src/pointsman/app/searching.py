@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import astuple
 
 from pointsman.app.application import View
@@ -10,8 +11,8 @@ from pointsman.app.describing import artifacts_of
 from pointsman.app.paging import Cursor, check_limit
 from pointsman.app.ports import ArtifactRow
 from pointsman.core.access import may
-from pointsman.core.names import skeleton
-from pointsman.core.search import Query
+from pointsman.core.names import check_kind, skeleton
+from pointsman.core.search import Folder, Query
 from pointsman.core.vocabulary import Artifact, Page
 
 _LOOKED_AT = 5_000
@@ -39,6 +40,38 @@ def search(
     found, last = _matching(view, wanted, after, limit)
     more = None if last is None else place.write(*_position(query, last))
     return Page(artifacts_of(view, found), more)
+
+
+def folders(
+    view: View, folder: str = "", *, kind: str = "", limit: int = 200
+) -> tuple[Folder, ...]:
+    """The folders directly in a folder (or at the top), with how many artifacts lie in each.
+
+    By name, the first `limit`; only what the caller may read counts.
+    """
+    view.require("read")
+    limit = check_limit(limit)
+    folder = folder.strip("/")
+    wanted = check_kind(kind) if kind else None
+    if view.actor.narrow:
+        counted = _readable_folders(view, folder, wanted)[:limit]
+    else:
+        counted = view.reader.folders(view.project.id, folder, wanted, limit)
+    return tuple(Folder(path, count) for path, count in counted)
+
+
+def _readable_folders(view: View, folder: str, kind: str | None) -> list[tuple[str, int]]:
+    start = len(folder) + 1 if folder else 0
+    query = Query(kind=kind, folder=folder)
+    after: tuple[str | int, ...] | None = None
+    found: Counter[str] = Counter()
+    while rows := view.reader.search(view.project.id, query, after, _STEP):
+        for row in rows:
+            name, below, _ = row.name[start:].partition("/")
+            if below and may(view.actor, "read", row.kind, row.name).allowed:
+                found[row.name[:start] + name] += 1
+        after = _position(query, rows[-1])
+    return sorted(found.items())
 
 
 def _matching(

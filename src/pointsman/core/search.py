@@ -81,9 +81,10 @@ class Query:
     """Which artifacts are wanted; all conditions given must hold.
 
     `name` and `text` are looked for anywhere, without regard to case, in the name and in the
-    newest version's content. `folder` matches it and all below it. Times are microseconds;
-    `since` and `until` bound the last update. Archived artifacts are left out unless
-    `archived` is True (only those) or None (all).
+    newest version's content. `folder` matches it and all below it, or with `direct` only what
+    lies in that very folder (in none, without one). Times are microseconds; `since` and `until`
+    bound the last update. Archived artifacts are left out unless `archived` is True (only
+    those) or None (all).
     """
 
     kind: str | None = None
@@ -98,6 +99,20 @@ class Query:
     until: int | None = None
     archived: bool | None = False
     order: Order = "name"
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that artifacts lie in, at any depth, and how many: of those not archived."""
+
+    path: str
+    artifacts: int
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
 
 
 def parse_tags(text: str) -> TagExpression:

@@ -12,7 +12,7 @@ from itertools import islice, repeat
 from typing import Any, TypeVar
 
 from pointsman.app.ports import ArtifactRow, DependencyRow, VersionStandingRow
-from pointsman.storage.search import Statement
+from pointsman.storage.search import ARTIFACT_BITS, Statement
 from pointsman.storage.statements import Row, Statements
 
 T = TypeVar("T", bound=tuple[Any, ...])
@@ -40,6 +40,19 @@ _ARTIFACT = (
     "SELECT id, kind, name, newest, created_at, created_by, updated_at, archived_at "
     "FROM (VALUES {}) AS wanted CROSS JOIN artifact WHERE artifact.id = wanted.column1"
 )
+_NAMED = (
+    "SELECT id, kind, name, newest, created_at, created_by, updated_at, archived_at "
+    "FROM (VALUES {}) AS wanted CROSS JOIN artifact WHERE artifact.project_id = wanted.column1 "
+    "AND artifact.name = wanted.column3 AND artifact.kind = wanted.column2"
+)
+_CONNECTED = (
+    "SELECT artifact.id, kind, name, newest, created_at, created_by, updated_at, archived_at "
+    "FROM (SELECT artifact_id AS id FROM dependency "
+    "WHERE artifact_id > {after} AND artifact_id < {end} "
+    "UNION SELECT target_id FROM dependency WHERE target_id > {after} AND target_id < {end} "
+    "ORDER BY 1 LIMIT {limit}) AS found JOIN artifact ON artifact.id = found.id "
+    "ORDER BY artifact.id"
+)
 _STANDING = (
     "SELECT version.artifact_id, version.number, version.digest, tombstone.at "
     "FROM (VALUES {}) AS wanted CROSS JOIN version "
@@ -56,6 +69,21 @@ class GraphRecords(Statements):
         rows = self._wanted(_ARTIFACT, [(one,) for one in artifact_ids])
         return _made(ArtifactRow, rows)
 
+    def artifacts_named(
+        self, project_id: int, places: Collection[tuple[str, str]]
+    ) -> list[ArtifactRow]:
+        rows = self._wanted(_NAMED, [(project_id, kind, name) for kind, name in places])
+        return list(map(ArtifactRow._make, rows))
+
+    def connected_artifacts(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
+        made = Statement()
+        sql = _CONNECTED.format(
+            after=made.bind(max(after, project_id << ARTIFACT_BITS)),
+            end=made.bind(project_id + 1 << ARTIFACT_BITS),
+            limit=made.bind(limit),
+        )
+        return list(map(ArtifactRow._make, self._built((sql, made.parameters))))
+
     def dependencies_of(self, versions: Collection[tuple[int, int]]) -> list[DependencyRow]:
         rows = self._wanted(_DEPENDENCY + _OF_VERSIONS, versions)
         return _made(DependencyRow, rows)
@@ -71,7 +99,7 @@ class GraphRecords(Statements):
     def standings_of(self, versions: Collection[tuple[int, int]]) -> list[VersionStandingRow]:
         return _made(VersionStandingRow, self._wanted(_STANDING, versions))
 
-    def _wanted(self, sql: str, wanted: Collection[tuple[int, ...]]) -> list[Row]:
+    def _wanted(self, sql: str, wanted: Collection[tuple[int | str, ...]]) -> list[Row]:
         """The rows for all of these values, some hundred of them by each statement."""
         rows: list[Row] = []
         values = iter(wanted)

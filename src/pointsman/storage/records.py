@@ -7,7 +7,7 @@ between the databases (connections, transactions, errors) is in `sqlite` and `po
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from pointsman.app.ports import (
@@ -17,6 +17,7 @@ from pointsman.app.ports import (
     EntryFilter,
     IncluderRow,
     KeyRow,
+    MoveAtRow,
     ProjectRow,
     Remembered,
     StandingRow,
@@ -186,6 +187,30 @@ class Records(
             found.sort(key=lambda line: line.seq, reverse=True)
         return found[:limit]
 
+    def hashes(self, project_id: int, seqs: Collection[int]) -> dict[int, str]:
+        if not seqs:
+            return {}
+        first, _ = _entries_of(project_id)
+        listed, parameters = search.in_list([first + one for one in seqs])
+        sql = f"SELECT id & 1099511627775, hash FROM journal WHERE id IN {listed}"
+        return dict(self._built((sql, parameters)))
+
+    def moves_at(
+        self,
+        project_id: int,
+        at: int,
+        *,
+        needle: str = "",
+        artifact_id: int | None = None,
+        after: tuple[str, str, str] | None = None,
+        limit: int,
+    ) -> list[MoveAtRow]:
+        made = search.moves_at(project_id, at, needle, artifact_id, after, limit)
+        return [
+            MoveAtRow(kind, name, newest or 0, Line(*line))
+            for kind, name, newest, *line in self._built(made)
+        ]
+
     def seq_at(self, project_id: int, at: int) -> int:
         # Time grows with the sequence number, so halving finds it without an index on time.
         low, high = 0, self.head(project_id).seq
@@ -245,6 +270,19 @@ class Records(
         leading = self._leading_tag(project_id, query)
         rows = self._built(search.artifacts(project_id, query, after, limit, leading))
         return [ArtifactRow(*row) for row in rows]
+
+    def folders(
+        self, project_id: int, folder: str, kind: str | None, limit: int
+    ) -> list[tuple[str, int]]:
+        rows = self._built(search.folders(project_id, folder, kind, limit))
+        counts = {path[:-1]: int(count) for path, count in rows}
+        start = len(folder) + 1 if folder else 0
+        for (name,) in self._built(search.archived_in(project_id, folder, kind)) if counts else ():
+            part, below, _ = name[start:].partition("/")
+            path = name[:start] + part
+            if below and path in counts:
+                counts[path] -= 1
+        return sorted((path, count) for path, count in counts.items() if count)
 
     def add_artifact(
         self, project_id: int, kind: str, name: str, skeleton: str, at: int, by: str

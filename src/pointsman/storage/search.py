@@ -94,6 +94,9 @@ def artifacts(
         start = query.folder.rstrip("/") + "/"
         made.where(f"{name} >= {made.bind(start)}")
         made.where(f"{name} < {made.bind(start + _HIGHEST)}")
+    if query.direct:
+        rest = made.bind(len(query.folder.rstrip("/")) + 2 if query.folder else 1)
+        made.where(f"strpos(substr({name}, {rest}), '/') = 0")
     if query.name:
         made.where(f"strpos(artifact.skeleton, {made.bind(query.name)}) > 0")
     if query.tags is not None:
@@ -130,6 +133,55 @@ def artifacts(
     conditions = " AND ".join(made.conditions)
     sql = f"{_ARTIFACT}{source} WHERE {conditions} ORDER BY {order} LIMIT {made.bind(limit)}"
     return sql, made.parameters
+
+
+def folders(
+    project_id: int, folder: str, kind: str | None, limit: int
+) -> tuple[str, dict[str, object]]:
+    """The statement for the folders directly in a folder, and how many artifacts are in each.
+
+    It steps through the index of names from folder to folder and counts what lies in each,
+    archived artifacts as well: of these the index knows nothing. See `archived_in`.
+    """
+    made = Statement()
+    start = f"{folder.rstrip('/')}/" if folder else ""
+    project, rest = made.bind(project_id), made.bind(len(start) + 1)
+    highest = made.bind(_HIGHEST)
+    mine = f"project_id = {project}" + (f" AND kind = {made.bind(kind)}" if kind else "")
+    path = f"substr(part.name, 1, {made.bind(len(start))} + strpos(substr(part.name, {rest}), '/'))"
+    end = f"AND name < {made.bind(start + _HIGHEST)} " if start else ""
+    step = (
+        f"SELECT name FROM artifact WHERE {mine} AND name > {{}} {end}"
+        f"AND strpos(substr(name, {rest}), '/') > 0 ORDER BY name LIMIT 1"
+    )
+    count = (
+        f"SELECT COUNT(*) FROM artifact WHERE {mine} AND name > {path} "
+        f"AND name < {path} || {highest}"
+    )
+    sql = (
+        f"WITH RECURSIVE part (name) AS (SELECT ({step.format(made.bind(start))}) UNION ALL "
+        f"SELECT ({step.format(f'{path} || {highest}')}) FROM part WHERE part.name IS NOT NULL) "
+        f"SELECT {path}, ({count}) FROM part WHERE part.name IS NOT NULL LIMIT {made.bind(limit)}"
+    )
+    return sql, made.parameters
+
+
+def archived_in(project_id: int, folder: str, kind: str | None) -> tuple[str, dict[str, object]]:
+    """The statement for the names of what is archived in a folder.
+
+    It walks the table itself in its order, which is quicker than to look up each name's row.
+    """
+    made = Statement()
+    made.where(f"id > {made.bind(project_id << ARTIFACT_BITS)}")
+    made.where(f"id < {made.bind(project_id + 1 << ARTIFACT_BITS)}")
+    made.where("archived_at IS NOT NULL")
+    if folder:
+        start = f"{folder.rstrip('/')}/"
+        made.where(f"name >= {made.bind(start)}")
+        made.where(f"name < {made.bind(start + _HIGHEST)}")
+    if kind is not None:
+        made.where(f"kind = {made.bind(kind)}")
+    return f"SELECT name FROM artifact WHERE {' AND '.join(made.conditions)}", made.parameters
 
 
 def leading_tags(query: ask.Query) -> list[ask.TagIs]:
@@ -187,6 +239,56 @@ def entries(
     # Time and sequence number are the same order; each index has one of them.
     order = "id" if where.artifact_id is None else "at"
     return f"{_LINE}{conditions} ORDER BY {order} DESC LIMIT {made.bind(limit)}", made.parameters
+
+
+def moves_at(
+    project_id: int,
+    at: int,
+    needle: str,
+    artifact_id: int | None,
+    after: tuple[str, str, str] | None,
+    limit: int,
+) -> tuple[str, dict[str, object]]:
+    """The statement for the last move of each alias at or before a moment.
+
+    In the order of names, kinds and aliases, those after a position, each move behind its
+    artifact's kind, name and newest version of then.
+    """
+    made = Statement()
+    then = made.bind(at)
+    newest = (
+        "SELECT MAX(version.number) FROM version WHERE version.artifact_id = artifact.id "
+        f"AND version.created_at <= {then}"
+    )
+    last = (
+        "SELECT MAX(earlier.at) FROM journal AS earlier "
+        "WHERE earlier.artifact_id = alias.artifact_id AND earlier.alias = alias.name "
+        f"AND earlier.at <= {then}"
+    )
+    made.where(f"artifact.project_id = {made.bind(project_id)}")
+    if artifact_id is not None:
+        made.where(f"artifact.id = {made.bind(artifact_id)}")
+    if needle:
+        made.where(f"strpos(artifact.skeleton, {made.bind(needle)}) > 0")
+    if after is not None:
+        name, kind, alias = map(made.bind, after)
+        made.where(f"artifact.name >= {name}")
+        place = "(artifact.name, artifact.kind, alias.name)"
+        made.where(f"{place} > ({name}, {kind}, {alias})")
+    made.where("alias.artifact_id = artifact.id")
+    made.where("journal.artifact_id = alias.artifact_id")
+    made.where("journal.alias = alias.name")
+    made.where(f"journal.at = ({last})")
+    sql = (
+        f"SELECT artifact.kind, artifact.name, ({newest}), journal.id & 1099511627775, journal.at, "
+        "journal.type, journal.actor, journal.by_name, journal.via, journal.artifact_id, "
+        "journal.alias, journal.data, journal.hash "
+        # A cross join is made in the order written: by names, then each with its aliases.
+        "FROM artifact CROSS JOIN alias CROSS JOIN journal "
+        f"WHERE {' AND '.join(made.conditions)} "
+        f"ORDER BY artifact.name, artifact.kind, alias.name LIMIT {made.bind(limit)}"
+    )
+    return sql, made.parameters
 
 
 def in_list(values: Sequence[object]) -> tuple[str, dict[str, object]]:

@@ -133,7 +133,9 @@ class Site:
                 visit.form = await _form(request)
             if token:
                 await self._come_in(visit, project, needed=not page.open)
-            answer = await self._off_loop(lambda: _handled(page, visit), slow=page.open)
+            answer = await self._off_loop(
+                lambda: _handled(page, visit), slow=page.open or page.slow
+            )
         except ClientDisconnect:
             raise
         except Exception as error:

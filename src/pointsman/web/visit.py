@@ -131,6 +131,8 @@ class Visit:
 class Page:
     """A route: what it answers, how, and whether only who is signed in may see it.
 
+    What may take seconds is `slow`: it has threads of its own, so that nothing waits behind it.
+
     In `pattern`, ``{name}`` is an artifact's name with its folders, ``{kind}`` a kind's word
     for many, and any other word in braces one part of the path.
     """
@@ -139,6 +141,7 @@ class Page:
     pattern: str
     handler: Callable[[Visit], Answer]
     open: bool = False
+    slow: bool = False
 
 
 _STATUS: Final[tuple[tuple[type[PointsmanError], int], ...]] = (

@@ -9,12 +9,13 @@ comes. Only the last to take it up may write to it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pointsman.app.application import View, Work
 from pointsman.app.evaluating.kept import check_kept, orders_of, why
 from pointsman.app.paging import Cursor, check_limit
+from pointsman.app.ports import ArtifactRow
 from pointsman.app.ports.evaluation import CaseRow, EvaluationEndRow, EvaluationRow, WorkRow
 from pointsman.app.ports.governance import CheckRow
 from pointsman.core.access import Actor
@@ -383,12 +384,13 @@ def listed(
     )
     more = place.write(rows[limit - 1].number) if len(rows) > limit else None
     found = []
+    known = _artifacts_of(view, rows)
     for row in rows[:limit]:
         try:
             check_readable(view, orders_of(row))
         except Refused:
             continue
-        found.append(told(view, row))
+        found.append(told(view, row, known=known))
     return Page(tuple(found), more)
 
 
@@ -426,12 +428,22 @@ def cases(
     return Page(found, more)
 
 
-def told(view: View, row: EvaluationRow, *, whole: bool = False) -> Evaluation:
-    """An evaluation as people are told of it."""
-    artifact = view.reader.artifact_by_id(row.artifact_id)
-    suite = view.reader.artifact_by_id(row.suite_id)
-    assert artifact is not None, "artifacts stay"
-    assert suite is not None, "artifacts stay"
+def _artifacts_of(view: View, rows: Sequence[EvaluationRow]) -> dict[int, ArtifactRow]:
+    """What these are evaluations of, and their suites, by id."""
+    ids = {one for row in rows for one in (row.artifact_id, row.suite_id)}
+    return {one.id: one for one in view.reader.artifacts_of(ids)}
+
+
+def told(
+    view: View,
+    row: EvaluationRow,
+    *,
+    whole: bool = False,
+    known: Mapping[int, ArtifactRow] | None = None,
+) -> Evaluation:
+    """An evaluation as people are told of it; `known` has the artifacts that it names."""
+    known = known or _artifacts_of(view, [row])
+    artifact, suite = known[row.artifact_id], known[row.suite_id]
     end = view.reader.evaluation_end(view.project.id, row.number)
     held = view.reader.evaluation_work(view.project.id, row.number)
     state: EvaluationState = "queued"

@@ -151,6 +151,15 @@ class Remembered(NamedTuple):
     answer: str
 
 
+class MoveAtRow(NamedTuple):
+    """The last move of an alias before a moment; `newest` is the artifact's version of then."""
+
+    kind: str
+    name: str
+    newest: int
+    line: Line
+
+
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
     """Which journal entries are wanted. All given conditions must hold."""
@@ -195,6 +204,26 @@ class Reader(
         """Journal entries that match, newest first, below the sequence number `before`."""
         ...
 
+    def hashes(self, project_id: int, seqs: Collection[int]) -> dict[int, str]:
+        """The hashes of these journal entries, where they exist; at most a thousand."""
+        ...
+
+    def moves_at(
+        self,
+        project_id: int,
+        at: int,
+        *,
+        needle: str = "",
+        artifact_id: int | None = None,
+        after: tuple[str, str, str] | None = None,
+        limit: int,
+    ) -> list[MoveAtRow]:
+        """The last move of each alias at or before a moment, by name, kind and alias.
+
+        Of all artifacts whose skeleton contains `needle`, or of one; after such a position.
+        """
+        ...
+
     def seq_at(self, project_id: int, at: int) -> int:
         """The last sequence number at or before a moment (0 if none)."""
         ...
@@ -215,6 +244,16 @@ class Reader(
     def artifact_by_skeleton(
         self, project_id: int, kind: str, skeleton: str
     ) -> ArtifactRow | None: ...
+    def artifacts_named(
+        self, project_id: int, places: Collection[tuple[str, str]]
+    ) -> list[ArtifactRow]:
+        """The artifacts of these kinds and names, where they exist."""
+        ...
+
+    def connected_artifacts(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
+        """Artifacts of which any version depends on something or is depended on, by their ids."""
+        ...
+
     def artifacts_after(self, project_id: int, after: int, limit: int) -> list[ArtifactRow]:
         """Artifacts in the order of their ids: for walks over the whole store."""
         ...
@@ -225,6 +264,14 @@ class Reader(
         """Artifacts that match all of `query` but its text, in its order, after a position.
 
         `query.name` is looked for in skeletons, so it has to be one.
+        """
+        ...
+
+    def folders(
+        self, project_id: int, folder: str, kind: str | None, limit: int
+    ) -> list[tuple[str, int]]:
+        """The paths of the folders directly in one ("": in none), and how many artifacts that
+        are not archived lie in each, at any depth; by name, without those that hold none.
         """
         ...
 

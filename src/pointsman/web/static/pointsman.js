@@ -163,7 +163,8 @@
   }
   const busy = () =>
     [...document.querySelectorAll("form[method=post] textarea, form[method=post] input:not([type=hidden])")]
-      .some((field) => field.value !== field.defaultValue || field === document.activeElement);
+      .some((field) => field.value !== field.defaultValue || field === document.activeElement)
+    || Boolean(document.activeElement?.closest("form[role=search]"));
   async function refresh() {
     if (busy()) {
       const news = document.getElementById("news");
