@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pointsman.web import artifacts, catalogue, moving, signing
+from pointsman.web import artifacts, catalogue, comparing, keeping, moving, signing, versions
 from pointsman.web.visit import Page
 
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *catalogue.PAGES,
     *moving.PAGES,
+    *comparing.PAGES,
+    *keeping.PAGES,
+    *versions.PAGES,
     *artifacts.PAGES,
 )
