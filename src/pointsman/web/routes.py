@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pointsman.web import artifacts, catalogue, comparing, keeping, moving, signing, versions
+from pointsman.web import (
+    artifacts,
+    catalogue,
+    comparing,
+    editing,
+    keeping,
+    moving,
+    signing,
+    versions,
+)
 from pointsman.web.visit import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +19,7 @@ PAGES: tuple[Page, ...] = (
     *catalogue.PAGES,
     *moving.PAGES,
     *comparing.PAGES,
+    *editing.PAGES,
     *keeping.PAGES,
     *versions.PAGES,
     *artifacts.PAGES,

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.app import archiving, graph, reading, tagging
+from pointsman.app import archiving, reading, tagging
 from pointsman.app.application import View
+from pointsman.app.dependents import Dependent, dependents
 from pointsman.core.access import may
 from pointsman.core.content import PromptContent, restore_prompt
-from pointsman.core.graph_answers import GraphNode
+from pointsman.core.content_fields import write_declaration
 from pointsman.core.models import restore_files
-from pointsman.core.names import Kind, check_kind
+from pointsman.core.names import Kind
 from pointsman.core.selectors import Selector, parse_selector
 from pointsman.core.vocabulary import Artifact, Dependency, Version
 from pointsman.errors import NotFound, PointsmanError
@@ -26,7 +27,6 @@ from pointsman.web.words import address
 
 ROWS = 50
 """Rows of a dataset that a page shows."""
-_ALIASES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Look:
     """What applications get, where it is a prompt that can be put together."""
     trouble: str
     """Why it can't be put together."""
-    users: tuple[GraphNode, ...]
+    users: tuple[Dependent, ...]
 
 
 def version_page(visit: Visit) -> Answer:
@@ -150,29 +150,14 @@ def _look(view: View, kind: Kind, name: str, number: int) -> Look:
             composed = restore_prompt(answer)
         except PointsmanError as error:
             trouble = error.message
-    return Look(artifact, version, composed, trouble, tuple(_users(view, version)))
-
-
-def _users(view: View, version: Version) -> list[GraphNode]:
-    """What depends on this very version, by its number or by an alias that points to it."""
-    kind, name = check_kind(version.kind), version.name
-    starts = [Selector(kind, name, version=version.number)]
-    starts += [Selector(kind, name, alias=one) for one in version.aliases[:_ALIASES]]
-    found: dict[str, GraphNode] = {}
-    for selector in starts:
-        world = selector.alias or graph.DEFAULT_WORLD
-        for node in graph.downstream(view, selector, alias=world, depth=1).nodes:
-            if node.level:
-                found.setdefault(node.id, node)
-    return [found[key] for key in sorted(found)]
+    return Look(artifact, version, composed, trouble, dependents(view, kind, name, number))
 
 
 def _variables(content: PromptContent | None) -> list[Taken]:
     """The variables of a prompt with all it includes, in the order of their use."""
     if content is None:
         return []
-    declared = content.to_json().get("variables", {})
-    assert isinstance(declared, dict)
+    declared = {name: write_declaration(one) for name, one in content.variables.items()}
     used = [
         Taken(one.name, one.required, declared.get(one.name, {}))
         for one in content.compiled.variables

@@ -63,16 +63,18 @@
     const field = event.target.closest("[data-keep]");
     if (field) localStorage.setItem(place(field), field.value);
   });
+  // What was sent is forgotten when the next page says that it was done, and only then.
+  const SENT = "pointsman:sent";
   document.addEventListener("submit", (event) => {
-    for (const field of event.target.querySelectorAll("[data-keep]")) {
-      field.form.addEventListener("formdata", () => {}, { once: true });
-      sessionStorage.setItem("pointsman:sent", place(field));
-    }
+    const form = event.target;
+    const kept = [...form.querySelectorAll("[data-keep]")].map(place);
+    if (form.dataset.forget) kept.push(form.dataset.forget);
+    if (kept.length) sessionStorage.setItem(SENT, JSON.stringify(kept));
   });
-  const sent = sessionStorage.getItem("pointsman:sent");
+  const sent = sessionStorage.getItem(SENT);
   if (sent && document.querySelector("main > .note[role=status]")) {
-    localStorage.removeItem(sent);
-    sessionStorage.removeItem("pointsman:sent");
+    for (const name of JSON.parse(sent)) localStorage.removeItem(name);
+    sessionStorage.removeItem(SENT);
   }
   restore();
 
