@@ -18,11 +18,11 @@ from pointsman.core.diff import ContentDiff, diff_contents
 from pointsman.core.selectors import Selector
 from pointsman.core.vocabulary import Artifact, Dependency, Relation, Version
 from pointsman.errors import Conflict, InvalidInput, NotFound, PointsmanError
-from pointsman.web import deeds, drafts, forms
+from pointsman.web import deeds, drafts, forms, trying
 from pointsman.web.comparing import side_by_side
 from pointsman.web.drafts import Draft, Preview
 from pointsman.web.marking import marked
-from pointsman.web.visit import Answer, Page, Visit, status_of, told
+from pointsman.web.visit import Answer, Later, Page, Visit, status_of, told
 from pointsman.web.words import address
 
 _START: Mapping[str, Any] = {"template": ""}
@@ -67,7 +67,7 @@ def new_page(visit: Visit) -> Answer:
     return _editor(visit, Desk("", None, None, 0), form)
 
 
-def new(visit: Visit) -> Answer:
+def new(visit: Visit) -> Answer | Later:
     """Do what a button of the editor for a new prompt says."""
     return _done(visit, visit.given("name").strip())
 
@@ -89,12 +89,12 @@ def edit_page(visit: Visit) -> Answer:
     return _editor(visit, desk, form)
 
 
-def edit(visit: Visit) -> Answer:
+def edit(visit: Visit) -> Answer | Later:
     """Do what a button of the editor says."""
     return _done(visit, visit.name)
 
 
-def _done(visit: Visit, name: str) -> Answer:
+def _done(visit: Visit, name: str) -> Answer | Later:
     deed = visit.given("deed")
     if deed == "publish":
         return _publish(visit, name)
@@ -103,9 +103,14 @@ def _done(visit: Visit, name: str) -> Answer:
         form = deeds.done({**form, "mode": ["json"]}, "to-form")
     form = deeds.done(form, deed)
     desk = visit.see(lambda view: _desk_of(view, visit, name))
-    if deed != "review":
+    if deed not in ("review", "try", "run"):
         return _editor(visit, desk, form, typed=True)
-    draft = drafts.draft_of(form)
+    draft = drafts.draft_of({**form, "mode": ["json"]} if deed == "run" else form)
+    if deed != "review":
+        if draft.content is None:
+            return _editor(visit, desk, form, typed=True, insisted=True)
+        subject = _subject(desk, draft.content, form)
+        return trying.run(visit, subject) if deed == "run" else trying.shown(visit, subject)
     trouble = _name_faults(visit, desk) if desk.seen == 0 else []
     if draft.content is None or trouble:
         return _editor(visit, desk, form, typed=True, insisted=True)
@@ -145,6 +150,14 @@ def _publish(visit: Visit, name: str) -> Answer:
     number = published.version.number
     note = f"Version {number} is published. Nobody reads it until an alias is moved to it."
     return visit.go(address(visit.project, "prompt", name, number), note)
+
+
+def _subject(desk: Desk, content: PromptContent, form: forms.Form) -> trying.Subject:
+    """What is written, to be tried; the form brings it back."""
+    kept = ("name", "from", "newest", "relation", "selector", "takes")
+    hidden = [(name, value) for name in kept for value in form.get(name, ())]
+    hidden.append(("json", forms.pretty(content.to_json())))
+    return trying.Subject(desk.name, "Your draft", content, hidden)
 
 
 # -- what is read

@@ -10,6 +10,7 @@ from pointsman.web import (
     keeping,
     moving,
     signing,
+    trying,
     versions,
 )
 from pointsman.web.visit import Page
@@ -21,6 +22,7 @@ PAGES: tuple[Page, ...] = (
     *comparing.PAGES,
     *editing.PAGES,
     *keeping.PAGES,
+    *trying.PAGES,
     *versions.PAGES,
     *artifacts.PAGES,
 )
