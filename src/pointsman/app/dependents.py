@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from pointsman.app.application import View
 from pointsman.core.access import may
@@ -57,9 +58,7 @@ def dependents(view: View, kind: str, name: str, number: int) -> tuple[Dependent
         one, aliases = known[row.artifact_id], live.get((row.artifact_id, row.number), [])
         in_use = aliases or row.number == one.newest
         if in_use and may(view.actor, "read", one.kind, one.name).allowed:
-            found.append(
-                Dependent(
-                    one.kind, one.name, row.number, row.relation, row.selector, tuple(aliases)
-                )
-            )
+            relation = cast("Relation", row.relation)
+            place = one.kind, one.name, row.number
+            found.append(Dependent(*place, relation, row.selector, tuple(aliases)))
     return tuple(sorted(found, key=lambda one: (one.kind, one.name, one.version)))

@@ -232,7 +232,11 @@ def _named(pointer: str) -> str:
 def _rows(form: forms.Form, raw: Any) -> list[Row]:
     """The variables of the template in the order of their use, then those only declared."""
     columns = ("variable", "type", "schema", "need", "default", "about")
-    known = {row[0]: Row(*row) for row in forms.Reader(form).rows(*columns) if row[0]}
+    known = {
+        name: Row(name, kind, schema, need, default, about)
+        for name, kind, schema, need, default, about in forms.Reader(form).rows(*columns)
+        if name
+    }
     used = _used(raw)
     if used is None:  # it can't be parsed just now: nothing goes, nothing comes
         return list(known.values())

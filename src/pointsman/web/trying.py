@@ -11,6 +11,7 @@ from pointsman.app.ports.trying import Tried
 from pointsman.core.content import PromptContent, restore_prompt
 from pointsman.core.providers import Call
 from pointsman.core.selectors import Selector
+from pointsman.core.variables import as_text
 from pointsman.core.vocabulary import Version
 from pointsman.errors import NotFound, PointsmanError
 from pointsman.web import drafts
@@ -147,14 +148,19 @@ def _live(view: View, name: str) -> Version | None:
         return None
 
 
-def _inputs(bench: Bench) -> list[tuple[str, bool]]:
-    """What either side takes, in order, and whether it is a list of messages."""
-    found: dict[str, bool] = {}
-    for side in bench.sides:
-        if side.content is not None:
-            found |= {one.name: False for one in side.content.compiled.variables}
-            found |= {one.name: True for one in side.content.compiled.placeholders}
-    return list(found.items())
+def _inputs(bench: Bench) -> list[tuple[str, bool, str]]:
+    """What either side takes, in order; whether it is a list of messages, and its default."""
+    found: dict[str, tuple[str, bool, str]] = {}
+    for content in (side.content for side in bench.sides):
+        if content is None:
+            continue
+        for one in content.compiled.variables:
+            said = content.variables.get(one.name)
+            default = as_text(said.default) if said is not None and said.has_default else ""
+            found.setdefault(one.name, (one.name, False, default))
+        for each in content.compiled.placeholders:
+            found.setdefault(each.name, (each.name, True, ""))
+    return list(found.values())
 
 
 def _page(

@@ -46,7 +46,7 @@
     if (held || (!form.dataset.typed && same(without(fields()), without(served)))) return;
     const kept = store(key, { at: Date.now(), fields: fields() });
     document.getElementById("saved").textContent = kept
-      ? `Draft kept here, ${said(Date.now())}`
+      ? `Draft kept ${said(Date.now())}`
       : "This browser has no room for a draft: publish, or copy what you wrote.";
   };
   let keeping = 0;

@@ -33,11 +33,27 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
+    if (!await copied(button.dataset.copy)) return;
     const said = button.textContent;
     button.textContent = "copied";
     setTimeout(() => { button.textContent = said; }, 1500);
   });
+
+  async function copied(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch { // browsers keep the clipboard from pages that come without TLS
+      const field = document.createElement("textarea");
+      field.value = text;
+      field.className = "hidden";
+      body.append(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      return done;
+    }
+  }
 
   // A form is sent once, however often it is clicked.
   document.addEventListener("submit", (event) => {
