@@ -200,6 +200,7 @@ def test_a_lost_session_loses_no_text(server: ServerProcess, visitor: Come) -> N
 def test_somebody_elses_version_is_noticed(server: ServerProcess, visitor: Come) -> None:
     server.publish("editing/both", "one\ntwo\nthree")
     page = visitor("Wanda").go("/prompts/editing/both:edit")
+    server.publish("editing/other", "of no concern")
     page.get_by_label("Text", exact=True).fill("one\ntwo\nthree and mine")
     page.get_by_role("button", name="Review and publish…").click()
     page.get_by_label("What changed, and why").fill("Mine is better")
@@ -221,6 +222,33 @@ def test_somebody_elses_version_is_noticed(server: ServerProcess, visitor: Come)
     page.get_by_role("button", name="Publish mine on top, as version 3").click()
     page.wait_for_url("**/editing/both:3")
     assert content(server, "editing/both", 3) == {"template": "one\ntwo\nthree and mine"}
+
+
+def test_a_newer_version_is_told_of_while_somebody_types(
+    server: ServerProcess, visitor: Come
+) -> None:
+    server.publish("editing/typing", "one")
+    page = visitor("Wanda").go("/prompts/editing/typing:edit")
+    server.publish("editing/typing", "two")
+    page.get_by_label("Text", exact=True).press("End")
+    page.get_by_label("Text", exact=True).press_sequentially(" and more")
+    expect(page.locator("#meanwhile")).to_contain_text("Version 2 was published while you were")
+    assert page.get_by_label("Text", exact=True).input_value() == "one and more"
+
+
+def test_a_name_that_was_taken_meanwhile_is_told(server: ServerProcess, visitor: Come) -> None:
+    page = visitor("Wanda").go("/new")
+    page.locator("[name=name]").fill("editing/raced")
+    page.get_by_label("Text", exact=True).fill("mine")
+    page.get_by_role("button", name="Review and publish…").click()
+    page.get_by_label("What changed, and why").fill("First")
+    server.publish("editing/raced", "theirs")
+    page.get_by_role("button", name="Publish version 1").click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody has made a prompt")
+    page.get_by_role("button", name="Back to writing").click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("mine")
+    page.locator("[name=name]").fill("editing/raced-2")
+    publish(page, 1, "First")
 
 
 def test_what_changes_is_shown_before_publishing(server: ServerProcess, visitor: Come) -> None:
@@ -318,3 +346,14 @@ def test_viewers_may_not_write_and_no_alias_moves(server: ServerProcess, visitor
             answer.read()
         assert answer.status == status
     assert server.get("/resolve/editing%2Fclosed@production").json["version"] == 1
+
+
+def test_what_was_removed_can_not_be_begun_with(server: ServerProcess, visitor: Come) -> None:
+    server.publish("editing/gone", "a secret")
+    server.publish("editing/gone", "no secret")
+    gone = server.put(place("editing/gone", "versions", 1) + "/tombstone", {"reason": "a secret"})
+    assert gone.status == 200, gone
+    wanda = visitor("Wanda")
+    for deed in ("edit?from=1", "try?version=1"):
+        page = wanda.go(f"/prompts/editing/gone:{deed}")
+        expect(page.get_by_role("alert")).to_contain_text("was removed")

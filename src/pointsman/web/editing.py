@@ -17,7 +17,7 @@ from pointsman.core.content import PromptContent
 from pointsman.core.diff import ContentDiff, diff_contents
 from pointsman.core.selectors import Selector
 from pointsman.core.vocabulary import Artifact, Dependency, Relation, Version
-from pointsman.errors import Conflict, InvalidInput, NotFound, PointsmanError
+from pointsman.errors import Conflict, Gone, InvalidInput, PointsmanError
 from pointsman.web import deeds, drafts, forms, trying
 from pointsman.web.comparing import side_by_side
 from pointsman.web.drafts import Draft, Preview
@@ -78,7 +78,7 @@ def edit_page(visit: Visit) -> Answer:
     desk = visit.see(lambda view: _desk(view, visit.name, number, None))
     content = desk.base.content if desk.base else _START
     if content is None:
-        raise NotFound(
+        raise Gone(
             f"The content of version {number} was removed, so nothing can begin with it.",
             code="tombstoned",
             hint="Begin with another version.",
@@ -143,7 +143,7 @@ def _publish(visit: Visit, name: str) -> Answer:
             raise
         desk = visit.see(lambda view: _desk_of(view, visit, name))
         newer = isinstance(error, Conflict) and error.code == "newer_version" and desk.artifact
-        shown = None if newer else error
+        shown = None if newer else _by_now(error, desk)
         return _reviewed(
             visit, desk, draft.content, visit.form, error=shown, status=status_of(error)
         )
@@ -158,6 +158,18 @@ def _subject(desk: Desk, content: PromptContent, form: forms.Form) -> trying.Sub
     hidden = [(name, value) for name in kept for value in form.get(name, ())]
     hidden.append(("json", forms.pretty(content.to_json())))
     return trying.Subject(desk.name, "Your draft", content, hidden)
+
+
+def _by_now(error: PointsmanError, desk: Desk) -> PointsmanError:
+    """The error; where a new prompt's name was taken meanwhile, in words about that."""
+    if desk.artifact is not None or error.code != "newer_version":
+        return error
+    return Conflict(
+        f"Somebody has made a prompt {desk.name!r} while you were writing.",
+        code="artifact_exists",
+        hint="Go back to writing and choose another name, or copy yours into theirs.",
+        field="name",
+    )
 
 
 # -- what is read

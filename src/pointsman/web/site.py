@@ -60,7 +60,11 @@ GUARDS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_WILDCARDS: Final = {"name": "(?P<name>[^:]+)", "kind": f"(?P<kind>{'|'.join(KINDS)})"}
+_WILDCARDS: Final = {
+    "name": "(?P<name>[^:]+)",
+    "kind": f"(?P<kind>{'|'.join(KINDS)})",
+    "number": "(?P<number>[0-9]{1,15})",
+}
 _log = logging.getLogger("pointsman")
 
 

@@ -13,7 +13,7 @@ from pointsman.core.providers import Call
 from pointsman.core.selectors import Selector
 from pointsman.core.variables import as_text
 from pointsman.core.vocabulary import Version
-from pointsman.errors import NotFound, PointsmanError
+from pointsman.errors import Gone, PointsmanError
 from pointsman.web import drafts
 from pointsman.web.visit import Answer, Later, Page, Visit
 
@@ -103,7 +103,7 @@ def _version(visit: Visit) -> Subject:
 
     version = visit.see(look)
     if version.content is None:
-        raise NotFound(
+        raise Gone(
             f"The content of {name}:{version.number} was removed, so it can't be tried.",
             code="tombstoned",
             hint="Try another version.",

@@ -134,7 +134,7 @@ class Page:
     """A route: what it answers, how, and whether only who is signed in may see it.
 
     In `pattern`, ``{name}`` is an artifact's name with its folders, ``{kind}`` a kind's word
-    for many, and any other word in braces one part of the path.
+    for many, ``{number}`` digits, and any other word in braces one part of the path.
     """
 
     method: str

@@ -178,6 +178,7 @@
       slot.replaceChildren(...(other ? adopted(other) : []));
     }
     replaceRows(fresh);
+    document.getElementById("meanwhile").replaceChildren(...adopted(fresh.getElementById("meanwhile")));
     const samples = document.getElementById("samples");
     const names = (one) => [...one.querySelectorAll("[data-sample]")].map((field) => field.dataset.sample);
     if (!same(names(samples), names(fresh))) {
@@ -315,8 +316,10 @@
   }
   form.addEventListener("input", (event) => {
     if (event.target.matches("[data-sample]")) keepSamples();
-    dress();
-    changed();
+    if (event.target.matches("textarea.template")) mark(event.target);
+    else { dress(); markAll(); }
+    keepSoon();
+    lookSoon();
   });
   form.addEventListener("submit", keep);
   dress();
