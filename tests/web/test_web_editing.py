@@ -313,6 +313,8 @@ def test_json_is_written_by_those_who_like_it(server: ServerProcess, visitor: Co
     page = visitor("Wanda").go("/new")
     page.locator("[name=name]").fill("editing/json")
     page.get_by_role("button", name="Edit as JSON").click()
+    page.get_by_label("Content as JSON").fill('{"template": "a {{ b')
+    expect(page.locator("[data-fault=json]")).to_contain_text("is not JSON at line 1")
     page.get_by_label("Content as JSON").fill('{"template": "a {{ b }}", "confg": {}}')
     page.get_by_role("button", name="Review and publish…").click()
     expect(page.get_by_role("alert")).to_contain_text("is not a known field")

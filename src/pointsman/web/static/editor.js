@@ -321,7 +321,16 @@
     keepSoon();
     lookSoon();
   });
-  form.addEventListener("submit", keep);
+  // What is added by the server is added where somebody was looking.
+  form.addEventListener("submit", (event) => {
+    keep();
+    const stays = /^(add|up|down|remove)-/.test(event.submitter?.value ?? "");
+    if (stays) sessionStorage.setItem("pointsman:at", String(scrollY));
+    else sessionStorage.removeItem("pointsman:at");
+  });
+  const at = sessionStorage.getItem("pointsman:at");
+  sessionStorage.removeItem("pointsman:at");
+  if (form.dataset.typed && at) scrollTo(0, Number(at));
   dress();
   if (fillSamples()) lookSoon();
   markAll();
