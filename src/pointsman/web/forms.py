@@ -174,7 +174,7 @@ def _read_variables(reader: Reader) -> dict[str, Any]:
                 said["default"] = reader.json(default, pointer, f"The default of {name}")
         if need in ("yes", "no"):
             said["required"] = need == "yes"
-        if about.strip():
+        if about:
             said["description"] = about
         if name.strip() and (said or need == SPARE):
             found[name.strip()] = said
@@ -267,7 +267,7 @@ def _read_tools(reader: Reader) -> list[Any]:
         if not (name.strip() or about.strip() or schema.strip()):
             continue
         tool: dict[str, Any] = {"name": name.strip()}
-        tool |= {"description": about} if about.strip() else {}
+        tool |= {"description": about} if about else {}
         read = reader.json(schema, f"/tools/{number}", f"What {name or 'a tool'} takes")
         tool |= {} if read is None else {"parameters": read}
         tool |= {"strict": True} if strict == "yes" else {}
@@ -307,7 +307,7 @@ def _read_answer(reader: Reader) -> dict[str, Any]:
     schema = reader.json(reader.one("answer_schema"), "/response_format", "The schema")
     inner |= {"schema": {} if schema is None else schema}
     about = reader.one("answer_about")
-    inner |= {"description": about} if about.strip() else {}
+    inner |= {"description": about} if about else {}
     inner |= {"strict": True} if reader.one("answer_strict") == "yes" else {}
     return {"type": "json_schema", "json_schema": inner}
 
