@@ -174,6 +174,12 @@ def test_a_draft_outlives_a_closed_page(server: ServerProcess, visitor: Come) ->
     wanda.go("/prompts/editing/draft:edit")
     expect(page.locator("#kept")).to_be_hidden()
     expect(page.get_by_label("Text", exact=True)).to_have_value("as it was")
+    page.get_by_label("Text", exact=True).fill("for a moment")
+    expect(page.locator("#saved")).to_contain_text("Draft kept today")
+    page.get_by_label("Text", exact=True).fill("as it was")
+    expect(page.locator("#saved")).to_be_empty()
+    wanda.go("/prompts/editing/draft:edit")
+    expect(page.locator("#kept")).to_be_hidden()
 
 
 def test_a_lost_session_loses_no_text(server: ServerProcess, visitor: Come) -> None:
@@ -183,6 +189,12 @@ def test_a_lost_session_loses_no_text(server: ServerProcess, visitor: Come) -> N
     wanda.context.clear_cookies(name="pointsman_session")
     page.get_by_label("Text", exact=True).fill("typed with care")
     expect(page.locator("#kept")).to_contain_text("Your session has ended")
+    cookies = visitor("Wanda").context.cookies()
+    wanda.context.add_cookies([one for one in cookies if one["name"] == "pointsman_session"])
+    page.get_by_label("Text", exact=True).fill("typed with more care")
+    expect(page.locator("#kept")).to_be_hidden()  # somebody signed in in another tab
+    wanda.context.clear_cookies(name="pointsman_session")
+    page.get_by_label("Text", exact=True).fill("typed with care")
     page.get_by_role("button", name="Review and publish…").click()
     expect(page.get_by_role("heading", name="Your session has ended")).to_be_visible()
     page.goto(f"{server.url}/sign-in")

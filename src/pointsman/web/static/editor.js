@@ -41,10 +41,17 @@
     return `${at.getDate()} ${at.toLocaleDateString("en-GB", { month: "short" })} ${clock}`;
   };
   let held = false; // a draft of before waits for an answer, so it is not written over
+  let wrote = false;
   const served = fields();
   const keep = () => {
-    if (held || (!form.dataset.typed && same(without(fields()), without(served)))) return;
-    const kept = store(key, { at: Date.now(), fields: fields() });
+    if (held) return;
+    if (!form.dataset.typed && same(without(fields()), without(served))) {
+      // Undone by hand; what another tab keeps is not this one's to forget.
+      if (wrote) localStorage.removeItem(key);
+      document.getElementById("saved").textContent = "";
+      return;
+    }
+    const kept = wrote = store(key, { at: Date.now(), fields: fields() });
     document.getElementById("saved").textContent = kept
       ? `Draft kept ${said(Date.now())}`
       : "This browser has no room for a draft: publish, or copy what you wrote.";
@@ -171,6 +178,7 @@
     if (number !== looked) return;
     if (answer.status === 401) { lost(); return; }
     if (!answer.ok) return;
+    found();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (number !== looked || !fresh.getElementById("editor")) return;
     for (const slot of form.querySelectorAll("[data-fault]")) {
@@ -220,6 +228,13 @@
     link.textContent = "Sign in in another tab";
     banner.replaceChildren(words);
     banner.hidden = false;
+    banner.dataset.lost = "yes";
+  }
+  function found() {
+    const banner = document.getElementById("kept");
+    if (!banner.dataset.lost) return;
+    delete banner.dataset.lost;
+    banner.hidden = true;
   }
 
   // -- messages
