@@ -189,8 +189,12 @@ def test_a_lost_session_loses_no_text(server: ServerProcess, visitor: Come) -> N
     wanda.context.clear_cookies(name="pointsman_session")
     page.get_by_label("Text", exact=True).fill("typed with care")
     expect(page.locator("#kept")).to_contain_text("Your session has ended")
-    cookies = visitor("Wanda").context.cookies()
-    wanda.context.add_cookies([one for one in cookies if one["name"] == "pointsman_session"])
+    (token,) = (
+        one["value"]
+        for one in visitor("Wanda").context.cookies()
+        if one["name"] == "pointsman_session"
+    )
+    wanda.context.add_cookies([{"name": "pointsman_session", "value": token, "url": server.url}])
     page.get_by_label("Text", exact=True).fill("typed with more care")
     expect(page.locator("#kept")).to_be_hidden()  # somebody signed in in another tab
     wanda.context.clear_cookies(name="pointsman_session")
