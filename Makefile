@@ -75,7 +75,7 @@ $(SHIPPED): assets/package-lock.json $(VENV)/.server
 	$(BIN)/python assets/build.py
 	@touch $@
 
-# MLflow's client, for the tests that speak its protocol: what it needs is not what we need.
+# Clients of other systems, for the tests of their protocols: what they need is not what we need.
 $(MLFLOW)/.whole: requirements/mlflow.lock
 	$(PYTHON) -m venv --clear $(MLFLOW)
 	$(MLFLOW)/bin/python -m pip --disable-pip-version-check --no-input install --quiet \

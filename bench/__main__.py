@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from bench import (
     client,
     evaluations,
+    files,
     governance,
     graph,
     harness,
@@ -19,6 +20,7 @@ from bench import (
     moves,
     reads,
     record,
+    registry,
     rest,
     scale,
     watch,
@@ -39,6 +41,8 @@ TOPICS: dict[str, Callable[[Run], Iterator[Result]]] = {
     "governance": governance.governance,
     "graph": graph.graph,
     "evaluations": evaluations.evaluations,
+    "files": files.files,
+    "mlflow": registry.mlflow,
 }
 
 

@@ -142,7 +142,7 @@ def compare_costs(
 
 
 def compare_speeds(
-    row: str, must: Bound, ours: Sequence[float], theirs: Sequence[float], *notes: str
+    row: str, must: Bound | None, ours: Sequence[float], theirs: Sequence[float], *notes: str
 ) -> Result:
     """How many times faster we are, from the seconds that each takes."""
     shown = duration(Spread.of(ours).middle), duration(Spread.of(theirs).middle)

@@ -2,15 +2,19 @@
 
     python peer_probe.py langfuse
     python peer_probe.py mlflow http://127.0.0.1:5000
+    python peer_probe.py mlflow http://127.0.0.1:8000 pm_…
 
 Says `{"ready": true}` once its prompt is in its cache. Then each line `{"do": "get", "times":
-1000}` is answered with `{"seconds": …}`; `do` is `get` or `render`.
+1000}` is answered with `{"seconds": …}`; `do` is `get` or `render`. MLflow's client also does
+what a server has to answer each time, its own or one that speaks its protocol: `load`,
+`load many` (of a prompt of many versions), and `search rare` and `search common` by a tag.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import threading
 import time
@@ -69,18 +73,31 @@ def langfuse(template: str, values: dict[str, str]) -> dict[str, Deed]:
     }
 
 
-def mlflow(template: str, values: dict[str, str], url: str) -> dict[str, Deed]:
-    """MLflow's own client, with a prompt it has loaded from `mlflow server` once."""
+def mlflow(template: str, values: dict[str, str], url: str, token: str = "") -> dict[str, Deed]:
+    """MLflow's own client, with a prompt it has loaded from a server once."""
+    if token:
+        os.environ["MLFLOW_TRACKING_TOKEN"] = token
     module = importlib.import_module("mlflow")
     module.set_tracking_uri(url)
     genai = importlib.import_module("mlflow.genai")
     version = genai.register_prompt(name="probe", template=template).version
     genai.set_prompt_alias("probe", alias="production", version=version)
     load, day = genai.load_prompt, 86_400
+    client = module.MlflowClient()
+
+    def found(key: str, value: str) -> None:
+        page = client.search_registered_models(f"tags.{key} = '{value}'", max_results=100)
+        if not page or any(one.tags[key] != value for one in page):
+            raise SystemExit(f"{url} found {page}")
+
     prompt = load("prompts:/probe@production", cache_ttl_seconds=day)
     return {
         "get": lambda: load("prompts:/probe@production", cache_ttl_seconds=day),
         "render": lambda: prompt.format(**values),
+        "load": lambda: load("prompts:/probe@production", cache_ttl_seconds=0),
+        "load many": lambda: load("prompts:/many@production", cache_ttl_seconds=0),
+        "search rare": lambda: found("owner", "ana"),
+        "search common": lambda: found("stage", "live"),
     }
 
 

@@ -39,8 +39,12 @@ class Attempt:
 
     def send(self, form: str, **fields: object) -> None:
         """Send the form of a page about the artifact, as a browser does."""
-        body = urlencode({"alias": self.alias, "reason": WHY, **fields}).encode()
-        address = f"//projects/default/prompts/{quote(self.name)}:{form}"
+        self.fill(f"prompts/{quote(self.name)}:{form}", alias=self.alias, **fields)
+
+    def fill(self, page: str, **fields: object) -> None:
+        """Send the form of any page of the project."""
+        body = urlencode({"reason": WHY, **fields}).encode()
+        address = f"//projects/default/{page}"
         headers = {
             "Cookie": f"pointsman_session={self.secret}",
             "Content-Type": "application/x-www-form-urlencoded",
@@ -127,7 +131,19 @@ TRIED: dict[str, Callable[[Attempt], None]] = {
     # The pages
     "the form to move": lambda t: t.send("move", version=3, deed="move"),
     "the form to move, breaking the glass": lambda t: t.send("move", version=3, deed="break"),
+    "the form to move, for a share": lambda t: t.send("move", version=3, share=50, deed="move"),
     "the form to roll back": lambda t: t.send("rollback"),
+    "the form to release together": lambda t: t.fill(
+        "changes/new",
+        name=t.name,
+        alias=t.alias,
+        to="3",
+        seen=f"prompt:{t.name}@{t.alias}#2>3",
+        deed="release",
+    ),
+    "the form to apply": lambda t: t.fill(f"changes/{t.change}", deed="apply"),
+    "the form to apply, breaking the glass": lambda t: t.fill(f"changes/{t.change}:break"),
+    "the form to roll back a release": lambda t: t.fill(f"releases/{t.release}:rollback"),
     # The client library
     "client.promote": lambda t: t.client(lambda c: c.promote(f"{t.name}:3", t.alias, reason=WHY)),
     "client.split": lambda t: t.client(
@@ -216,10 +232,18 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pointsman.wire.mlflow.versions:delete": (),
     "pointsman.wire.mlflow.versions:transition": (),
     "pointsman.wire.mlflow.versions:create": (),
-    "pointsman.web.moving:move": ("the form to move", "the form to move, breaking the glass"),
+    "pointsman.web.moving:move": (
+        "the form to move",
+        "the form to move, breaking the glass",
+        "the form to move, for a share",
+    ),
     "pointsman.web.moving:roll_back": ("the form to roll back",),
     # It publishes without an alias: tests/web/test_web_editing.py asks for one in vain.
     "pointsman.web.editing:_publish": (),
+    "pointsman.web.proposing:_release": ("the form to release together",),
+    "pointsman.web.changing:_apply": ("the form to apply",),
+    "pointsman.web.changing:break_glass": ("the form to apply, breaking the glass",),
+    "pointsman.web.releasing:roll_back": ("the form to roll back a release",),
     # In a program's own process the caller is an admin, whom a policy binds like all others.
     "pointsman.compose:promote": ("embedded promote",),
     "pointsman.compose:_release": ("embedded release", "embedded delete_alias", "embedded split"),

@@ -28,6 +28,8 @@ from pointsman.evals.worker import Terms as Terms  # what the command line says 
 from pointsman.evals.worker import Worker
 from pointsman.web.site import Site
 from pointsman.wire.hooks.sender import HttpSender
+from pointsman.wire.huggingface.api import HuggingFaceApi
+from pointsman.wire.huggingface.errors import told as huggingface_error
 from pointsman.wire.mlflow.api import MlflowApi
 from pointsman.wire.mlflow.errors import told as mlflow_error
 from pointsman.wire.mlflow.hooks import FORMS as MLFLOW_FORMS
@@ -60,8 +62,10 @@ class Service:
         self.tail = Tail(store)
         self.gate = Gate(self.app, self.tail)
         self.native = NativeApi(self.app, self.tail, self.gate)
-        self.mlflow = MlflowApi(
-            self.app, self.gate, self.native.runner, self.native.metrics.counting
+        runner, counting = self.native.runner, self.native.metrics.counting
+        self.mlflow = MlflowApi(self.app, self.tail, self.gate, runner, counting)
+        self.huggingface = HuggingFaceApi(
+            self.app, self.gate, runner, self.native.carrier, counting
         )
         self.trials = Trials(self.app)
         self.site = Site(
@@ -87,14 +91,22 @@ class Service:
         """Answer one request."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
-        surfaces = (self.mlflow, self.site)
-        surface = next((one for one in surfaces if one.answers(scope["path"])), self.native)
+        path = scope["path"]
+        surface: Callable[[Scope, Receive, Send], Awaitable[None]] = self.native
+        if self.mlflow.answers(path):
+            surface = self.mlflow
+        elif self.site.answers(path):
+            surface = self.site
+        elif self.huggingface.answers(scope.get("raw_path") or path.encode()):
+            surface = self.huggingface
         await surface(scope, receive, send)
 
     def tell(self, url: bytes, error: InvalidInput) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body for a request that can't be read, as its sender knows them."""
-        foreign = self.mlflow.answers(url.partition(b"?")[0].decode("latin-1"))
-        return mlflow_error(error) if foreign else problem(url, error)
+        path = url.partition(b"?")[0]
+        if self.mlflow.answers(path.decode("latin-1")):
+            return mlflow_error(error)
+        return huggingface_error(error) if self.huggingface.answers(path) else problem(url, error)
 
     def bootstrap(self, secret: str | None) -> str | None:
         """Make the first admin key if there is none; its secret, or None."""
@@ -122,6 +134,7 @@ class Service:
         self.courier.stop()
         self.applier.stop()
         self.native.close()
+        self.mlflow.close()
         self.tail.stop()
         self.store.close()
 

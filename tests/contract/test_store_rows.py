@@ -308,6 +308,31 @@ def test_tombstone_takes_the_content_and_leaves_the_version(store: Store) -> Non
         assert reader.version(artifact, 2) is not None
 
 
+def test_a_version_is_found_by_how_its_digest_begins(store: Store) -> None:
+    def change(tx: Transaction) -> tuple[int, int]:
+        first, second = add(tx, "x").id, add(tx, "y").id
+        for n, body in enumerate(('"a"', '"b"', '"a"', '"a"'), 1):
+            add_version(tx, first, n, body)
+        add_version(tx, second, 1, '"b"')
+        tx.add_tombstone(TombstoneRow(first, 4, 50, "Ana", ""))
+        tx.add_tombstone(TombstoneRow(second, 1, 50, "Ana", ""))
+        return first, second
+
+    first, second = store.write(PROJECT, change)
+
+    def number(artifact: int, beginning: str) -> int | None:
+        with store.read() as reader:
+            row = reader.version_by_digest(artifact, beginning)
+        return row.number if row else None
+
+    for length in (40, 64):
+        assert number(first, digest('"a"')[:length]) == 3  # the newest that has its content
+        assert number(first, digest('"b"')[:length]) == 2
+        assert number(second, digest('"b"')[:length]) == 1  # none has
+        assert number(second, digest('"a"')[:length]) is None
+    assert number(first, digest('"b"')[:39] + "g") is None
+
+
 def test_dependencies_and_who_includes_whom(store: Store) -> None:
     def change(tx: Transaction) -> tuple[int, int, int]:
         child, parent, loner = add(tx, "child").id, add(tx, "parent").id, add(tx, "loner").id

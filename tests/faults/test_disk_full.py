@@ -5,6 +5,7 @@ On a small file system of its own, which takes the right to mount one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from faults.damage import NAME, RUNS, STILL, Record, check, movers, prepare
-from serving import ServerProcess, place
+from serving import Api, ServerProcess, place
 
 SIZE = 24 + 2 * RUNS
 """Megabytes of the disk: the log alone grows to 16 before it is written back, and each run
@@ -80,6 +81,40 @@ def test_a_change_that_does_not_fit_leaves_nothing_behind(disk: Path) -> None:
     with ServerProcess(data=disk / "data") as server:
         assert server.get(f"/resolve/{STILL}@deployment").json["version"] == 2
         assert server.get("/doctor").json["findings"] == []
+
+
+def test_uploads_are_refused_while_the_disk_is_full_and_come_back_by_themselves(
+    disk: Path,
+) -> None:
+    with ServerProcess(data=disk / "data") as server:
+        kept = _publish(server, "kept", os.urandom(300_000))
+        for turn in range(RUNS):
+            data = os.urandom(random.choice((100, 70_000, 3 << 20)))
+            filler = _fill(disk)
+            refused = server.put(f"/blobs/{_sha(data)}", data)
+            assert refused.status == 503, refused
+            assert refused.code in ("blobs_unavailable", "disk_full")
+            assert refused.headers["retry-after"]
+            assert not list(disk.rglob("*.part"))
+            assert server.request("HEAD", f"/blobs/{_sha(data)}").status == 404
+            path = place("kept", "versions", 1, "files", "f", kind="model")
+            assert server.get(path).body == kept
+            filler.unlink()
+            _publish(server, f"new-{turn}", data)
+        assert server.get("/doctor").json["findings"] == []
+
+
+def _publish(server: Api, name: str, data: bytes) -> bytes:
+    assert server.put(f"/blobs/{_sha(data)}", data).status == 201
+    files = {"f": {"size": len(data), "sha256": _sha(data)}}
+    body = {"name": name, "kind": "model", "content": {"files": files}}
+    answer = server.post("/versions", body)
+    assert answer.status == 201, answer
+    return data
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _fill(disk: Path) -> Path:

@@ -57,6 +57,14 @@ PERMISSIONS: Final[dict[str, Needs]] = {
     "PUT /blobs/{sha256}": "editor",
     "HEAD /blobs/{sha256}": "editor",
     "GET /artifacts/model/{name}/versions/{number}/files/{path}": "viewer",
+    # Files, at the paths of a Hugging Face Hub
+    "GET //api/models/{repo}": "viewer",
+    "GET //api/models/{repo}/revision/{revision}": "viewer",
+    "GET //api/models/{repo}/tree/{revision}": "viewer",
+    "GET //api/models/{repo}/tree/{revision}/{path}": "viewer",
+    "POST //api/models/{repo}/paths-info/{revision}": "viewer",
+    "GET //{repo}/resolve/{revision}/{path}": "viewer",
+    "HEAD //{repo}/resolve/{revision}/{path}": "viewer",
     # Moving
     f"POST {_A}/archive": "releaser",
     f"POST {_A}/restore": "releaser",

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from pointsman.core.access import ROLES
+from pointsman.wire.huggingface.routes import ROUTES as HUB
 from pointsman.wire.native.files import STREAMS
 from pointsman.wire.native.progress import PATH as PROGRESS
 from pointsman.wire.native.route import Route
@@ -27,7 +28,12 @@ _VERBS = {
     "installation": "admin",
     "anyone": "read",
 }
-_STREAMS = ["GET /watch", f"GET {PROGRESS}", *(f"{one.method} {one.path}" for one in STREAMS)]
+_STREAMS = [
+    "GET /watch",
+    f"GET {PROGRESS}",
+    *(f"{one.method} {one.path}" for one in STREAMS),
+    *(f"{method} /{one.path}" for one in HUB for method in one.methods),
+]
 """Operations that are no routes."""
 
 

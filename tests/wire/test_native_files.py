@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import http.client
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
 import pytest
+from starlette.requests import Request
 
-from pointsman.core.access import ROLES
+from pointsman.app.application import Application, Caller
+from pointsman.app.blobs import File, Upload
+from pointsman.compose import open_store
+from pointsman.core.access import ROLES, Actor
+from pointsman.storage.blobs import Folder
+from pointsman.wire.streaming import Carrier
 from serving import Answer, Api, ServerProcess, place
 from wire.permissions import PERMISSIONS
 
@@ -386,3 +395,59 @@ def test_a_key_for_a_part_reads_that_part_s_files(api: Api) -> None:
     assert api.get(path_of("f", "part/one"), key=key).body == SMALL
     refused = api.get(path_of("small ä.txt"), key=key)
     assert (refused.status, refused.code) == (403, "scope_too_narrow")
+
+
+# Parts of files
+
+
+def test_a_file_is_verified_to_its_end_when_who_asked_for_a_part_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a client that waits less long than it takes would never get a part of it."""
+    reads, read = 0, Folder.read
+
+    def counted(self: Folder, project: str, sha256: str, start: int, length: int) -> bytes:
+        nonlocal reads
+        reads += 1
+        return read(self, project, sha256, start, length)
+
+    monkeypatch.setattr(Folder, "step", 16 << 10)
+    monkeypatch.setattr(Folder, "read", counted)
+    data = LARGE[: 3 << 20]
+    pieces = len(data) // Folder.step
+
+    async def ask(carrier: Carrier, file: File, patience: int) -> bytes:
+        """What comes of a part of the file until so many pieces of it have been read."""
+        until, body = reads + patience, bytearray()
+        scope = {"type": "http", "method": "GET", "headers": [(b"range", b"bytes=10-19")]}
+
+        async def receive() -> dict[str, object]:
+            while reads < until:
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            body.extend(message.get("body", b""))
+
+        response = await carrier.hand_out(Request(scope, receive), file)
+        await response(scope, receive, send)
+        return bytes(body)
+
+    async def ask_often(carrier: Carrier, file: File) -> list[bytes]:
+        return [await ask(carrier, file, pieces // 4) for _ in range(12)]
+
+    with closing(open_store(tmp_path, None)) as store:
+        app = Application(store)
+        caller = Caller(Actor("local:x", "x", "admin", "embedded"), app.project("default"))
+        incoming = Upload(app, caller, sha(data))
+        incoming.write(data)
+        incoming.finish()
+        file = File(caller.project.uid, "f of model:x:1", len(data), sha(data))
+        carrier = Carrier(app)
+        try:
+            answers = asyncio.run(ask_often(carrier, file))
+        finally:
+            carrier.close()
+    assert answers[0] == b""  # it had left
+    assert answers[-1] == data[10:20]
+    assert reads < 2 * pieces  # read through once, for all of them

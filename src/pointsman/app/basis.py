@@ -37,8 +37,13 @@ def detail_of(
 
 def basis_of_change(view: View, number: int) -> str:
     """The digest of exactly what a change would do now."""
+    return basis_of(detail_of_change(view, number))
+
+
+def detail_of_change(view: View, number: int) -> dict[str, Any]:
+    """What a change would do now, in every detail: what its basis is the digest of."""
     row = found_change(view, number)
-    return basis_of(detail_of(view, row, targets_of(places_of(view, row))))
+    return detail_of(view, row, targets_of(places_of(view, row)))
 
 
 def found_change(view: View, number: int) -> ChangeRow:

@@ -18,6 +18,7 @@ from typing import Final
 
 from pointsman.app.application import Application, Caller, View, Work
 from pointsman.app.including import find_version
+from pointsman.app.ports import ArtifactRow, VersionRow
 from pointsman.app.ports.blobs import Blob, Blobs
 from pointsman.app.reading import gone
 from pointsman.core.access import may
@@ -186,17 +187,31 @@ def find_file(view: View, name: str, number: int, path: str) -> File:
     """
     view.require("read")
     check_path(path)
-    manifest = _manifest(view, name, number)
-    if path not in manifest:
+    artifact = view.artifact("model", name)
+    row, _ = find_version(view, artifact, Selector("model", artifact.name, version=number), None)
+    return file_of(view, artifact, row, path)
+
+
+def file_of(view: View, artifact: ArtifactRow, row: VersionRow, path: str) -> File:
+    """The file that a version names by a path. Raises `NotFound`, or `Gone` as `files_of`."""
+    entry = files_of(view, artifact, row).get(path)
+    if entry is None:
         raise NotFound(
-            f"{name}:{number} has no file {quoted(path)}.",
+            f"{artifact.name}:{row.number} has no file {quoted(path)}.",
             code="file_not_found",
             hint="The version's content lists its files.",
             field="path",
         )
-    entry = manifest[path]
-    place = f"{path} of model:{name}:{number}"
+    place = f"{path} of model:{artifact.name}:{row.number}"
     return File(view.project.uid, place, entry.size, entry.sha256)
+
+
+def files_of(view: View, artifact: ArtifactRow, row: VersionRow) -> Mapping[str, FileEntry]:
+    """The files of a version by their paths. Raises `Gone` if its content was removed."""
+    body = view.reader.content(artifact.id, row.number)
+    if body is None:
+        raise gone(view, artifact, row)
+    return _manifest(body)
 
 
 class Verified:
@@ -260,17 +275,8 @@ def read_file(
         yield from _pieces(blobs, file, start, end)
 
 
-def _manifest(view: View, name: str, number: int) -> Mapping[str, FileEntry]:
-    artifact = view.artifact("model", name)
-    row, _ = find_version(view, artifact, Selector("model", artifact.name, version=number), None)
-    body = view.reader.content(artifact.id, row.number)
-    if body is None:
-        raise gone(view, artifact, row)
-    return _files_of(body)
-
-
 @lru_cache(maxsize=16)
-def _files_of(body: str) -> Mapping[str, FileEntry]:
+def _manifest(body: str) -> Mapping[str, FileEntry]:
     """The files of a content: whoever reads one of a version's files reads the others next."""
     return restore_files(json.loads(body))
 

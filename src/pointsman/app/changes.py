@@ -15,7 +15,6 @@ from typing import Any
 from pointsman.app import people, releases
 from pointsman.app.application import Caller, Work
 from pointsman.app.basis import (
-    Places,
     Written,
     detail_of,
     found_change,
@@ -23,20 +22,15 @@ from pointsman.app.basis import (
     places_of,
     targets_of,
 )
-from pointsman.app.judging import (
-    judge_move,
-)
-from pointsman.app.policies import policies_of
+from pointsman.app.deciding import check_could_count, check_may_end, check_may_say
 from pointsman.app.ports.governance import ChangeRow, CommentRow, EndRow, VoiceRow
 from pointsman.app.reviewing import backing_of, conflict_of, describe, every_open
-from pointsman.core.access import Verdict, may
 from pointsman.core.canonical import check_text
 from pointsman.core.changes import (
     Change,
     basis_of,
 )
 from pointsman.core.names import check_list, check_message, check_reason
-from pointsman.core.policy import Voice, governing
 from pointsman.core.releases import (
     Order,
     plain_target,
@@ -45,12 +39,11 @@ from pointsman.core.releases import (
     together,
 )
 from pointsman.core.selectors import Selector
-from pointsman.core.vocabulary import Release, Target
+from pointsman.core.vocabulary import Release, Target, Verb
 from pointsman.errors import (
     Conflict,
     InvalidInput,
     NotFound,
-    Refused,
     StaleRevision,
 )
 
@@ -123,7 +116,7 @@ def propose(work: Work, proposal: Proposal) -> Change:
     work.tx.put_change(work.project.id, row)
     if proposal.supersedes is not None:
         older = _open(work, proposal.supersedes)
-        _may_end(work, older)
+        check_may_end(work, older)
         _end(work, older, "superseded", f"by change {number}")
     return describe(work, row)
 
@@ -134,13 +127,7 @@ def edit(work: Work, number: int, proposal: Proposal, *, if_revision: int | None
     Raises `StaleRevision` if somebody else has written it meanwhile, `Conflict` if it ended.
     """
     row = _open(work, number)
-    if if_revision is not None and if_revision != row.revision:
-        raise StaleRevision(
-            f"Change {number} is at revision {row.revision}, not {if_revision}.",
-            hint="Look at what was changed meanwhile, then edit it again.",
-            field="if_revision",
-            details={"current": {"revision": row.revision}},
-        )
+    _check_revision(row, if_revision)
     for place, _ in places_of(work, row):
         work.require("propose", place.artifact.kind, place.artifact.name, place.alias)
     moves = _written(work, proposal.moves, armed=_armed(proposal))
@@ -148,9 +135,13 @@ def edit(work: Work, number: int, proposal: Proposal, *, if_revision: int | None
     return _rewrite(work, row, fields, moves)
 
 
-def rebase(work: Work, number: int) -> Change:
-    """Take the aliases as they are now for what the change replaces, and its sources anew."""
+def rebase(work: Work, number: int, *, if_revision: int | None = None) -> Change:
+    """Take the aliases as they are now for what the change replaces, and its sources anew.
+
+    Raises `StaleRevision` if somebody else has written it meanwhile, `Conflict` if it ended.
+    """
     row = _open(work, number)
+    _check_revision(row, if_revision)
     wanted = []
     for one in json.loads(row.moves):
         source = one.get("source")
@@ -167,6 +158,30 @@ def rebase(work: Work, number: int) -> Change:
     return _rewrite(work, row, _fields(row), moves)
 
 
+def schedule(
+    work: Work,
+    number: int,
+    *,
+    when_ready: bool = False,
+    apply_at: int | None = None,
+    if_revision: int | None = None,
+) -> Change:
+    """Have a change applied by itself, when all is there or at a time; neither: by hand again.
+
+    Its moves stay as they are, and so does all that was said to them. Raises `Refused` for who
+    may not make the moves, `StaleRevision`, `Conflict` if it ended, `InvalidInput`.
+    """
+    row = _open(work, number)
+    _check_revision(row, if_revision)
+    armed = when_ready or apply_at is not None
+    for place, _ in places_of(work, row):
+        verb: Verb = "move" if armed else "propose"
+        work.require(verb, place.artifact.kind, place.artifact.name, place.alias)
+    _check_schedule(work, apply_at, row.expires_at)
+    fields = _fields(row) | {"armed": armed, "apply_at": apply_at}
+    return _rewrite(work, row, fields, json.loads(row.moves))
+
+
 def say(work: Work, number: int, said: str, note: str = "", *, basis: str = "") -> Change:
     """Approve a change, object to it, or take back what one said.
 
@@ -176,18 +191,12 @@ def say(work: Work, number: int, said: str, note: str = "", *, basis: str = "") 
     row = _open(work, number)
     note = check_message(note, field="note")
     places = places_of(work, row)
-    _check_may_say(work, places)
+    check_may_say(work, places)
     detail = detail_of(work, row, targets_of(places))
     now = basis_of(detail)
-    if basis and basis != now:
-        raise Conflict(
-            f"Change {number} is not what you looked at any more.",
-            code="basis_changed",
-            hint="Look at it again: its content, an alias or an included prompt has changed.",
-            details={"basis": now},
-        )
+    _check_basis(row, basis, now)
     if said == "approved":
-        _check_could_count(work, row, places)
+        check_could_count(work, row, places)
     mine = [one for one in work.tx.voices(work.project.id, number) if one.subject == work.actor.id]
     if said == "taken back" and not mine:
         raise NotFound(
@@ -242,14 +251,17 @@ def comment(work: Work, number: int, text: str, answers: int | None = None) -> C
 def withdraw(work: Work, number: int, note: str = "") -> Change:
     """End a change without applying it: by who wrote it, or whoever may move its aliases."""
     row = _open(work, number)
-    _may_end(work, row)
+    check_may_end(work, row)
     _end(work, row, "withdrawn", check_message(note, field="note"))
     return describe(work, row)
 
 
-def apply(work: Work, number: int, reason: str = "", *, break_glass: bool = False) -> Release:
+def apply(
+    work: Work, number: int, reason: str = "", *, break_glass: bool = False, basis: str = ""
+) -> Release:
     """Make the moves of a change, if nothing is missing: judged anew, here and now.
 
+    `basis` is what one has looked at: if the change is another by now, nothing is moved.
     Raises `Refused` with everything that is missing, `Conflict` if an alias has moved since
     the change was written or the change has ended.
     """
@@ -262,12 +274,13 @@ def apply(work: Work, number: int, reason: str = "", *, break_glass: bool = Fals
     ]
     if conflicts:
         raise together(conflicts)
-    basis = basis_of(detail_of(work, row, targets_of(places)))
+    now = basis_of(detail_of(work, row, targets_of(places)))
+    _check_basis(row, basis, now)
     done = releases.carry_out(
         work,
         [(place, Order(target_from_plain(one["to"]), one["revision"])) for place, one in places],
         reason.strip() or row.reason,
-        backing_of(work, row, basis, glass=break_glass),
+        backing_of(work, row, now, glass=break_glass),
     )
     if done is None:
         raise Conflict(
@@ -391,13 +404,7 @@ def _checked(work: Work, proposal: Proposal) -> dict[str, Any]:
             hint="Give a time to come, or none for 30 days.",
             field="expires_at",
         )
-    if proposal.apply_at is not None and not work.now < proposal.apply_at < expires_at:
-        raise InvalidInput(
-            "The change would be applied in the past, or after it has expired.",
-            code="invalid_schedule",
-            hint="Give a time to come, before it expires.",
-            field="apply_at",
-        )
+    _check_schedule(work, proposal.apply_at, expires_at)
     return {
         "title": title,
         "reason": check_reason(proposal.reason),
@@ -406,6 +413,36 @@ def _checked(work: Work, proposal: Proposal) -> dict[str, Any]:
         "armed": _armed(proposal),
         "apply_at": proposal.apply_at,
     }
+
+
+def _check_schedule(work: Work, apply_at: int | None, expires_at: int) -> None:
+    if apply_at is not None and not work.now < apply_at < expires_at:
+        raise InvalidInput(
+            "The change would be applied in the past, or after it has expired.",
+            code="invalid_schedule",
+            hint="Give a time to come, before it expires.",
+            field="apply_at",
+        )
+
+
+def _check_revision(row: ChangeRow, if_revision: int | None) -> None:
+    if if_revision is not None and if_revision != row.revision:
+        raise StaleRevision(
+            f"Change {row.number} is at revision {row.revision}, not {if_revision}.",
+            hint="Look at what was changed meanwhile, then edit it again.",
+            field="if_revision",
+            details={"current": {"revision": row.revision}},
+        )
+
+
+def _check_basis(row: ChangeRow, basis: str, now: str) -> None:
+    if basis and basis != now:
+        raise Conflict(
+            f"Change {row.number} is not what you looked at any more.",
+            code="basis_changed",
+            hint="Look at it again: its content, an alias or an included prompt has changed.",
+            details={"basis": now},
+        )
 
 
 def _fields(row: ChangeRow) -> dict[str, Any]:
@@ -429,7 +466,11 @@ def _write_anew(
 ) -> ChangeRow:
     fact = {"change": row.number, **fields, "moves": moves}
     line = work.record("change.edited", fact)
-    editors = list(dict.fromkeys([*json.loads(row.editors), work.actor.id]))
+    editors = json.loads(row.editors)
+    # To have it applied by itself, or to label it, is not to write it: who does so may approve.
+    then = row.title, row.reason, json.loads(row.moves)
+    if then != (fields["title"], fields["reason"], moves):
+        editors = list(dict.fromkeys([*editors, work.actor.id]))
     armed_by = (row.armed_by or work.actor.id) if fields["armed"] else None
     # Whoever changes what happens by itself is who it happens for.
     if fields["armed"] and (moves != json.loads(row.moves) or fields["apply_at"] != row.apply_at):
@@ -480,55 +521,6 @@ def _open(work: Work, number: int) -> ChangeRow:
             details={"state": how},
         )
     return row
-
-
-def _may_end(work: Work, row: ChangeRow) -> None:
-    if work.actor.id in json.loads(row.editors):
-        return
-    for place, _ in places_of(work, row):
-        work.require("move", place.artifact.kind, place.artifact.name, place.alias)
-
-
-def _check_may_say(work: Work, places: Places) -> None:
-    """Whether the caller may say something: by role, or because a policy means them."""
-    policies = policies_of(work)
-    for place, _ in places:
-        artifact = place.artifact
-        policy, _ = governing(policies, artifact.kind, artifact.name, place.alias)
-        verdict = may(work.actor, "approve", artifact.kind, artifact.name, place.alias)
-        if policy is not None:
-            owners = frozenset(work.tx.owners(artifact.id))
-            if policy.approvers.includes(work.actor, artifact.kind, artifact.name, owners):
-                left = [one for one in verdict.reasons if one.code != "role_too_low"]
-                verdict = Verdict(tuple(left))
-        verdict.enforce()
-
-
-def _check_could_count(work: Work, row: ChangeRow, places: Places) -> None:
-    """Refuse an approval that could not count: of one's own work, or by a program."""
-    backing = backing_of(work, row, "", (Voice(work.actor, "approved", work.now),))
-    for place, one in places:
-        to = target_from_plain(one["to"])
-        judged = judge_move(work, place, to, row.reason, backing)
-        if judged.policy is None:
-            continue
-        named = work.actor.name in judged.policy.approvers.people
-        if judged.policy.approvals and work.actor.is_service and not named:
-            raise Refused(
-                f"{work.actor.name!r} is a service, and the policy {judged.policy.name!r} does not "
-                "name it as an approver.",
-                code="services_do_not_approve",
-                hint="Approve as a person, or name the service in the policy's approvers.",
-            )
-        if judged.policy.self_approval:
-            continue
-        if judged.policy.approvals and work.actor.id in judged.authors:
-            raise Refused(
-                f"{work.actor.name!r} made or proposed what would become {place.name}, and the "
-                f"policy {judged.policy.name!r} wants somebody else to approve it.",
-                code="self_approval",
-                hint="Ask somebody else; another key of the same person is the same person.",
-            )
 
 
 def _json(value: object) -> str:

@@ -1,9 +1,9 @@
-"""Looking after the blobs of a project: removing what no version names, and checking the rest.
+"""Looking after the blobs of a project: removing what nothing names, and checking the rest.
 
-What a version names is never removed. Looking takes place outside of any transaction; removal
-takes place in one that writes to the project, which publishes nothing meanwhile, after looking
-at what was published since. What was uploaded within the last hour is left alone: its version
-may be about to be published.
+What a version or a file of a run names is never removed. Looking takes place outside of any
+transaction; removal takes place in one that writes to the project, which publishes nothing
+meanwhile, after looking at what was published since. What was uploaded within the last hour is
+left alone: its version may be about to be published.
 """
 
 from __future__ import annotations
@@ -69,7 +69,13 @@ def collect(store: Store, project: ProjectRow, now: int, *, dry_run: bool = Fals
     with store.read() as reader:
         seq = reader.head(project.id).seq
         named = {one.entry.sha256 for one in named_files(reader, project)}
-    old = [one for one in there if one.sha256 not in named and one.at < before]
+        old = [
+            one
+            for one in there
+            if one.sha256 not in named
+            and one.at < before
+            and reader.run_file_named(project.id, one.sha256) is None
+        ]
     if dry_run:
         return Collected(project.name, len(old), _sizes(old), 0, len(there) - len(old))
     sweeping = _Sweeping(project, seq, named, before)
@@ -84,13 +90,13 @@ def collect(store: Store, project: ProjectRow, now: int, *, dry_run: bool = Fals
 
 
 def check(store: Store, project: ProjectRow) -> Iterator[Flaw | File]:
-    """Read every blob that a version names: a `Flaw` for each bad file, the `File` if it is good.
+    """Read every blob that a version or a run names: a `Flaw` for each bad file, or the `File`.
 
-    A blob that many versions name is read once. Raises `Conflict` and `Unavailable`.
+    A blob that many of them name is read once. Raises `Conflict` and `Unavailable`.
     """
     with store.read() as reader:
         blobs = reader.blobs()
-        named = list(named_files(reader, project))
+        named = [*named_files(reader, project), *run_files(reader, project)]
     verified = Verified()
     known: dict[FileEntry, str] = {}
     for one in named:
@@ -119,11 +125,15 @@ class _Sweeping:
         """Remove those that are still old and without a name. They are what is returned."""
         self._catch_up(tx)
         blobs, uid = tx.blobs(), self._project.uid
-        left = [one.sha256 for one in part if one.sha256 not in self._named]
+        left = [one.sha256 for one in part if not self._is_named(tx, one.sha256)]
         again = blobs.find_all(uid, left).values()
         gone = [one for one in again if one.at < self._before]
         blobs.remove(uid, [one.sha256 for one in gone])
         return gone
+
+    def _is_named(self, tx: Transaction, sha256: str) -> bool:
+        """Whether a version names it, or a file of a run does by now."""
+        return sha256 in self._named or tx.run_file_named(self._project.id, sha256) is not None
 
     def _catch_up(self, tx: Transaction) -> None:
         while lines := tx.lines(self._project.id, self._seq, _PAGE):
@@ -154,6 +164,15 @@ def named_files(reader: Reader, project: ProjectRow) -> Iterator[Named]:
                     place = f"model:{artifact.name}:{row.number}"
                     for path, entry in files.items():
                         yield Named(place, path, entry)
+
+
+def run_files(reader: Reader, project: ProjectRow) -> Iterator[Named]:
+    """The files of all runs and logged models."""
+    after: str | None = None
+    while rows := reader.run_files(project.id, "", after, _PAGE):
+        after = rows[-1].path
+        for row in rows:
+            yield Named("run", row.path, FileEntry(row.size, row.sha256))
 
 
 def _sizes(blobs: list[Blob]) -> int:

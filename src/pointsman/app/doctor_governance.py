@@ -175,6 +175,9 @@ def _change(told: Told, line: Line, fact: Facts) -> None:
             before["time to apply it"],
         )
         armed_by = (before["armer"] if before and kept else None) or line.actor
+    editors = before["editors"] if before else []
+    if before is None or any(fact[one] != before[one] for one in ("title", "reason", "moves")):
+        editors = list(dict.fromkeys([*editors, line.actor]))
     told[name] = {
         "title": fact["title"],
         "reason": fact["reason"],
@@ -183,7 +186,7 @@ def _change(told: Told, line: Line, fact: Facts) -> None:
         "revision": before["revision"] + 1 if before else 1,
         "author": before["author"] if before else line.actor,
         "author's name": before["author's name"] if before else line.by,
-        "editors": list(dict.fromkeys([*(before["editors"] if before else ()), line.actor])),
+        "editors": editors,
         "time of creation": before["time of creation"] if before else line.at,
         "time of the last edit": line.at,
         "time of expiry": fact["expires_at"],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pointsman.app.application import View, Work
 from pointsman.app.ports.governance import GlassRow
+from pointsman.core.access import may
 from pointsman.core.changes import BrokenGlass
 from pointsman.core.names import check_message
 from pointsman.core.vocabulary import moment
@@ -41,6 +42,21 @@ def list_broken_glass(view: View, *, reviewed: bool = False) -> tuple[BrokenGlas
     view.require_all("read")
     rows = view.reader.broken_glass(view.project.id, _LISTED)
     return tuple(_told(row) for row in rows if reviewed or row.reviewed_at is None)
+
+
+def to_review(view: View) -> tuple[BrokenGlass, ...]:
+    """The releases that broke the glass and that the asker may review; newest first."""
+    actor = view.actor
+    if actor.narrow or actor.is_service or not may(actor, "approve").allowed:
+        return ()
+    rows = view.reader.broken_glass(view.project.id, _LISTED)
+    return tuple(_told(row) for row in rows if row.reviewed_at is None and row.subject != actor.id)
+
+
+def broken_glass_of(view: View, release: int) -> BrokenGlass | None:
+    """What a release passed over; None where it broke no glass."""
+    row = view.reader.one_broken_glass(view.project.id, release)
+    return None if row is None else _told(row)
 
 
 def review_broken_glass(work: Work, release: int, note: str) -> BrokenGlass:

@@ -86,7 +86,7 @@ def judge_move(
         reason=reason,
         now=view.clock_now if now is None else now,
         owners=frozenset(view.reader.owners(artifact.id)) if asks_for_owners(policy) else _NOBODY,
-        authors=_authors(view, place, to, backing) if backing.voices else _NOBODY,
+        authors=authors_of(view, place, to, backing) if backing.voices else _NOBODY,
         last_moved_at=place.row.moved_at if place.row else None,
         loose=tuple(dict.fromkeys(loose_parts(view, policy, artifact, to))),
         loose_suites=tuple(dict.fromkeys(loose_suites(view, policy, wanted))),
@@ -185,17 +185,17 @@ def digests_of(view: View, artifact_id: int, to: Target | None) -> list[str]:
     return [row.digest for row in rows if row is not None]
 
 
-def _without_role(right: Verdict) -> Verdict:
-    return Verdict(tuple(one for one in right.reasons if one.code != "role_too_low"))
-
-
-def _authors(view: View, place: Place, to: Target | None, backing: Backing) -> frozenset[str]:
+def authors_of(view: View, place: Place, to: Target | None, backing: Backing) -> frozenset[str]:
     """Who wrote the change, the versions it moves to, and what these newly are made of."""
     made = {(place.artifact.id, number) for number in (to.versions if to else ())}
     made |= closure_of(view, place.artifact.id, to).members
     made -= closure_of(view, place.artifact.id, place.target).members
     published = {view.reader.publisher(*one) for one in made}
     return backing.authors | {one for one in published if one is not None}
+
+
+def _without_role(right: Verdict) -> Verdict:
+    return Verdict(tuple(one for one in right.reasons if one.code != "role_too_low"))
 
 
 def _reports(

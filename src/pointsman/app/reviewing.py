@@ -181,7 +181,17 @@ def listed(
         view.project.id, place.number(cursor), limit + 1, only_open=only_open
     )
     more = place.write(rows[limit - 1].number) if len(rows) > limit else None
-    return Page(tuple(_readable(view, rows[:limit])), more)
+    return Page(tuple(readable(view, rows[:limit])), more)
+
+
+def ended(view: View, how: str = "", *, limit: int = 50, cursor: str | None = None) -> Page[Change]:
+    """Changes that were applied, withdrawn, superseded or have expired, or any; newest first."""
+    view.require("read")
+    limit = check_limit(limit)
+    place = Cursor("ended changes", [how])
+    rows = view.reader.ended_changes(view.project.id, how, place.number(cursor), limit + 1)
+    more = place.write(rows[limit - 1].number) if len(rows) > limit else None
+    return Page(tuple(readable(view, rows[:limit])), more)
 
 
 def due(view: View) -> list[int]:
@@ -202,6 +212,16 @@ def every_open(view: View) -> Iterator[ChangeRow]:
     while rows := view.reader.changes(view.project.id, before, _STEP, only_open=True):
         yield from rows
         before = rows[-1].number
+
+
+def readable(view: View, rows: Iterable[ChangeRow]) -> Iterator[Change]:
+    """The changes that the caller may read all of, without their threads."""
+    for row in rows:
+        try:
+            yield replace(describe(view, row), comments=())
+        except Refused:
+            if not view.actor.narrow:
+                raise
 
 
 def describe(view: View, row: ChangeRow) -> Change:
@@ -302,16 +322,6 @@ def _somebody(view: View, who: str) -> Actor | None:
         except NotFound:
             return None
     return people.actor_of(view.reader, view.project.id, subject, "api")
-
-
-def _readable(view: View, rows: Sequence[ChangeRow]) -> Iterator[Change]:
-    """The changes that the caller may read all of, without their threads."""
-    for row in rows:
-        try:
-            yield replace(describe(view, row), comments=())
-        except Refused:
-            if not view.actor.narrow:
-                raise
 
 
 def _told_move(view: View, place: Place, one: Written, judged: Judged) -> ProposedMove:

@@ -16,14 +16,14 @@ from pointsman.cli.serve import place_of
 
 @click.group("blobs", short_help="Look after the bytes of models' files.")
 def blobs_command() -> None:
-    """Look after the bytes of models' files: remove what no version names, check the rest.
+    """Look after the bytes of models' files: remove what nothing names, check the rest.
 
     They are kept in blobs/ in the registry's folder, or where POINTSMAN_BLOBS says. Servers may
     go on meanwhile.
     """
 
 
-@blobs_command.command("gc", short_help="Remove what no version names.")
+@blobs_command.command("gc", short_help="Remove what nothing names.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be removed.")
 @click.option(
     "--alone", is_flag=True, help="It was restored, and no other registry keeps files there."
@@ -33,11 +33,12 @@ def blobs_command() -> None:
 def gc_command(
     *, out: Output, data: str | None, database: str | None, dry_run: bool, alone: bool
 ) -> None:
-    """Remove the files that no version names and that are over an hour old.
+    """Remove the files that no version and no run names and that are over an hour old.
 
-    Such are left by uploads whose version was never published, and by versions whose content
-    was removed (pointsman tombstone). What a version names is never removed, whatever is
-    published and uploaded meanwhile. What uploads left behind that broke off goes as well.
+    Such are left by uploads whose version was never published, by versions whose content was
+    removed (pointsman tombstone), and by runs whose files were deleted. What is named is never
+    removed, whatever is published and uploaded meanwhile. What uploads left behind that broke
+    off goes as well.
 
     A registry that was restored from a backup may share POINTSMAN_BLOBS with its original, and
     would remove what only that one names: it has to be told (--alone) that it doesn't.
@@ -65,14 +66,14 @@ def gc_command(
         )
 
 
-@blobs_command.command("check", short_help="Read every file that a version names.")
+@blobs_command.command("check", short_help="Read every file that is named.")
 @place_options(server=False)
 @with_output
 @click.pass_context
 def check_command(
     ctx: click.Context, *, out: Output, data: str | None, database: str | None
 ) -> None:
-    """Read every file that a version names, and compare it with its SHA-256.
+    """Read every file that a version or a run names, and compare it with its SHA-256.
 
     Exits with 1 if any is missing or damaged. Pushing the same file again with --resend
     mends it.

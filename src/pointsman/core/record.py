@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pointsman.core.changes import BrokenGlass
+from pointsman.core.vocabulary import Release, Target
+
 
 @dataclass(frozen=True, slots=True)
 class JournalHead:
@@ -108,3 +111,25 @@ class Evidence:
     checks: tuple[Mapping[str, Any], ...] = ()
     evaluations: tuple[Mapping[str, Any], ...] = ()
     glass: tuple[Any, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """A release with what is on record of it: on what grounds it was made, and what became of it.
+
+    `change` is the change that was applied, `policies` what governed its moves; `approvals`,
+    `checks` and `evaluations` are those that counted, `glass` what was passed over. For each
+    move, in order, `now` tells where the alias points by now, `undone_by` the release that put
+    it back, if one did, and `stands` whether it is where this release put it.
+    """
+
+    release: Release
+    change: int | None
+    policies: tuple[str, ...]
+    approvals: tuple[Mapping[str, Any], ...]
+    checks: tuple[Mapping[str, Any], ...]
+    evaluations: tuple[Mapping[str, Any], ...]
+    glass: BrokenGlass | None
+    now: tuple[Target | None, ...]
+    stands: tuple[bool, ...]
+    undone_by: tuple[int | None, ...]

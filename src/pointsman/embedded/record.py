@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from pointsman.app import checkpoints, history, record
 from pointsman.app.application import View
-from pointsman.app.collecting import named_files
+from pointsman.app.collecting import named_files, run_files
 from pointsman.app.holding import Held, hold
 from pointsman.core.checkpoints import Checkpoint, parse_note, parse_verifier_key
 from pointsman.core.record import Evidence, JournalHead, JournalLines, SignedCheckpoint
@@ -151,11 +152,14 @@ def restore_backup(
 
 
 def _wanted(records: Records) -> list[backup_blobs.Wanted]:
-    """The files that versions name."""
+    """The files that versions and runs name."""
+    tracking = records.has_migration("tracking")  # a backup may be of an older schema
     return [
         (project.uid, one.entry)
         for project in records.projects()
-        for one in named_files(records, project)
+        for one in chain(
+            named_files(records, project), run_files(records, project) if tracking else ()
+        )
     ]
 
 

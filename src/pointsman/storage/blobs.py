@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from pointsman.app.ports.blobs import Blob, Blobs, Incoming
+from pointsman.app.ports.blobs import Blob, Blobs, Incoming, Unnamed
 from pointsman.core.object_stores import first_line, no_store, scheme_of
 from pointsman.errors import Conflict, Unavailable
 from pointsman.storage.checkpoints import CheckpointRecords
@@ -95,6 +96,13 @@ class Folder:
             part = incoming / f"{sha256[:16]}-{secrets.token_hex(8)}.part"
             return _Part(self, part, self._place(project, sha256))
 
+    def accept(self, project: str) -> Unnamed:
+        """See `ports.blobs.Blobs`."""
+        with self._usable():
+            incoming = self._path / project / _INCOMING
+            incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return _UnnamedPart(self, project, incoming / f"unnamed-{secrets.token_hex(16)}.part")
+
     def read(self, project: str, sha256: str, start: int, length: int) -> bytes:
         """See `ports.blobs.Blobs`."""
         with self._usable():
@@ -150,7 +158,7 @@ class _Part:
     """A file without its name yet."""
 
     def __init__(self, folder: Folder, part: Path, place: Path) -> None:
-        self._folder, self._part, self._place = folder, part, place
+        self._folder, self._part, self.place = folder, part, place
         made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(made, "wb", buffering=0)
 
@@ -164,12 +172,12 @@ class _Part:
         with self._folder._usable():
             os.fsync(self._file.fileno())
             self._file.close()
-            shelf = self._place.parent
+            shelf = self.place.parent
             if not shelf.is_dir():
                 shelf.mkdir(mode=0o700, exist_ok=True)
                 _sync(shelf.parent)
                 _sync(shelf.parent.parent)
-            self._part.replace(self._place)
+            self._part.replace(self.place)
             _sync(shelf)
 
     def drop(self) -> None:
@@ -177,6 +185,20 @@ class _Part:
             self._file.close()
         with suppress(OSError):
             self._part.unlink(missing_ok=True)
+
+
+class _UnnamedPart:
+    """A file that gets its name at the end."""
+
+    def __init__(self, folder: Folder, project: str, part: Path) -> None:
+        self._folder, self._project = folder, project
+        self._part = _Part(folder, part, part)
+        self.write = self._part.write
+        self.drop = self._part.drop
+
+    def keep(self, sha256: str) -> None:
+        self._part.place = self._folder._place(self._project, sha256)
+        self._part.keep()
 
 
 class Bucket:
@@ -218,6 +240,10 @@ class Bucket:
     def receive(self, project: str, sha256: str) -> Incoming:
         """See `ports.blobs.Blobs`."""
         return _Object(self, _key(project, sha256))
+
+    def accept(self, project: str) -> Unnamed:
+        """See `ports.blobs.Blobs`."""
+        return _Spooled(self, project)
 
     def read(self, project: str, sha256: str, start: int, length: int) -> bytes:
         """See `ports.blobs.Blobs`."""
@@ -287,6 +313,48 @@ class _Object:
 
     def drop(self) -> None:
         self._writer = None  # what is not closed is never there
+
+
+class _Spooled:
+    """An object to be, in a temporary file: a store wants its name before its first byte."""
+
+    def __init__(self, bucket: Bucket, project: str) -> None:
+        self._bucket, self._project = bucket, project
+        with _spooling():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `drop`
+
+    def write(self, data: bytes) -> None:
+        with _spooling():
+            self._file.write(data)
+
+    def keep(self, sha256: str) -> None:
+        made = self._bucket.receive(self._project, sha256)
+        try:
+            with _spooling():
+                self._file.seek(0)
+            while piece := self._file.read(self._bucket.step):
+                made.write(piece)
+            made.keep()
+        finally:
+            made.drop()
+            self.drop()
+
+    def drop(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
+@contextmanager
+def _spooling() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"There is no room for files that are uploaded: {error.strerror or error}.",
+            code="blobs_unavailable",
+            hint="Files of runs pass through the folder for temporary files (TMPDIR) on their "
+            "way to an object store: make room there.",
+        ) from error
 
 
 _lock = threading.Lock()

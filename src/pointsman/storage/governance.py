@@ -61,6 +61,13 @@ class GovernanceRecords(Statements):
             rows = self._run("changes", project_id=project_id, before=last, limit=limit)
         return [ChangeRow(*row) for row in rows]
 
+    def ended_changes(
+        self, project_id: int, how: str, before: int | None, limit: int
+    ) -> list[ChangeRow]:
+        last = _LAST if before is None else before
+        rows = self._run("ended_changes", project_id=project_id, how=how, before=last, limit=limit)
+        return [ChangeRow(*row) for row in rows]
+
     def put_change(self, project_id: int, row: ChangeRow) -> None:
         self._run("put_change", project_id=project_id, **row._asdict())
 

@@ -34,6 +34,7 @@ from pointsman.storage.graph import GraphRecords
 from pointsman.storage.people import PeopleRecords
 from pointsman.storage.providers import ProviderRecords
 from pointsman.storage.statements import Connected, Row, first_of
+from pointsman.storage.tracking import TrackingRecords
 from pointsman.storage.webhooks import WebhookRecords
 
 Mark = tuple[dict[int, Head], dict[int, int], int]
@@ -49,6 +50,7 @@ class Records(
     EvaluationRecords,
     GraphRecords,
     ProviderRecords,
+    TrackingRecords,
 ):
     """Reads and writes of one transaction.
 
@@ -105,6 +107,10 @@ class Records(
     def add_meta(self, key: str, value: str) -> None:
         """Set a fact about the store unless it is set already."""
         self._run("add_meta", key=key, value=value)
+
+    def has_migration(self, name: str) -> bool:
+        """Whether the database was brought up to the migration of this name."""
+        return bool(self._run("has_migration", name=name))
 
     def projects(self) -> list[ProjectRow]:
         return [ProjectRow(*row) for row in self._run("projects")]
@@ -280,6 +286,16 @@ class Records(
 
     def version_at(self, artifact_id: int, at: int) -> VersionRow | None:
         return first_of(VersionRow, self._run("version_at", artifact_id=artifact_id, at=at))
+
+    def version_by_digest(self, artifact_id: int, beginning: str) -> VersionRow | None:
+        # Behind all digests that begin so: no hexadecimal digit comes after "f".
+        rows = self._run(
+            "version_by_digest",
+            artifact_id=artifact_id,
+            first=beginning,
+            behind=f"{beginning}g",
+        )
+        return first_of(VersionRow, rows)
 
     def add_version(self, row: VersionRow, body: str, seq: int) -> None:
         entry_id = (row.artifact_id >> search.ARTIFACT_BITS << search.SEQ_BITS) + seq

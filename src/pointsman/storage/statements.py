@@ -96,6 +96,7 @@ def _seen(dialect: Dialect) -> dict[str, tuple[str, ...]]:
         "put_tag",
         "put_evaluation_case",
         "keep_made",
+        "add_metric_point",
     )
     tables = {name: set(_TABLE.findall(sql)) for name, sql in queries(dialect).items()}
     return {

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointsman.app import changes, graph, reading, releases, reviewing
-from pointsman.app.application import View
+from pointsman.app import changes, deciding, graph, reading, releases
+from pointsman.app.application import View, Work
+from pointsman.app.basis import place_of
 from pointsman.app.changes import Proposal, Wanted
 from pointsman.app.releases import Wish
-from pointsman.core.changes import PolicyAnswer
-from pointsman.core.diff import ContentDiff
+from pointsman.core.changes import Change
 from pointsman.core.graph_answers import Impact
 from pointsman.core.names import check_alias, check_kind
 from pointsman.core.selectors import Selector
-from pointsman.core.vocabulary import Alias, Artifact, Target
-from pointsman.errors import Conflict, NotFound, PointsmanError, StaleRevision
+from pointsman.core.vocabulary import Alias, Artifact, Release, Target
+from pointsman.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PointsmanError,
+    Reason,
+    StaleRevision,
+)
+from pointsman.web.swaps import Swap, effect_of_move, shared, swaps_of
 from pointsman.web.visit import Answer, Page, Visit, status_of, told
 from pointsman.web.words import address, told_target
 
@@ -29,12 +37,24 @@ class Prospect:
     artifact: Artifact
     alias: str
     current: Alias | None
+    revision: int
     to: Target
-    diff: ContentDiff | None
+    swap: Swap
     impact: Impact | None
-    answer: PolicyAnswer
+    why: str
+    reasons: tuple[Reason, ...]
     release: int | None = None
     """The release that a rollback undoes."""
+
+    @property
+    def effect(self) -> str:
+        """What the move does, as a button says it."""
+        return self.swap.effect
+
+    @property
+    def shared(self) -> bool:
+        """Whether readers are shared out, so that weights have to be told."""
+        return bool(self.to.split)
 
 
 def move_page(visit: Visit) -> Answer:
@@ -45,26 +65,32 @@ def move_page(visit: Visit) -> Answer:
 def move(visit: Visit) -> Answer:
     """Move the alias, or propose to, as the button says."""
     kind, name, alias = visit.kind, visit.name, check_alias(visit.given("alias"))
-    version = _version(visit)
+    version, share = _version(visit), _share(visit)
     revision = visit.number("revision")
     reason = visit.given("reason").strip()
     here = address(visit.project, kind, name)
+
+    def propose(work: Work) -> Change:
+        current, to = _meant(work, kind, name, alias, version, share, revision)
+        title = effect_of_move(f"{alias} of {name}", current, to)[: changes.MAX_TITLE]
+        return changes.propose(work, Proposal(title, [Wanted(kind, name, alias, to)], reason))
+
+    def release(work: Work) -> tuple[Release | None, Target]:
+        _, to = _meant(work, kind, name, alias, version, share, revision)
+        wish = Wish(kind, name, alias, to, revision)
+        glass = visit.given("deed") == "break"
+        return releases.release(work, [wish], reason, break_glass=glass), to
+
     try:
         if visit.given("deed") == "propose":
-            wanted = [Wanted(kind, name, alias, Target(version=version))]
-            title = f"Move {alias} of {name} to version {version}"[: changes.MAX_TITLE]
-            proposal = Proposal(title, wanted, reason)
-            change = visit.do(lambda work: changes.propose(work, proposal))
+            change = visit.do(propose)
             there = f"/projects/{visit.project}/changes/{change.number}"
             return visit.go(there, f"Change {change.number} is proposed.")
-        wish = Wish(kind, name, alias, Target(version=version), revision)
-        glass = visit.given("deed") == "break"
-        done = visit.do(lambda work: releases.release(work, [wish], reason, break_glass=glass))
+        done, to = visit.do(release)
     except PointsmanError as error:
         return _shown(visit, error=error, reason=reason)
-    if done is None:
-        return visit.go(here, f"{alias} points to version {version} already.")
-    return visit.go(here, f"{alias} points to version {version} now.")
+    already = "already" if done is None else "now"
+    return visit.go(here, f"{alias} points to {told_target(to)} {already}.")
 
 
 def rollback_page(visit: Visit) -> Answer:
@@ -97,9 +123,18 @@ def _shown(visit: Visit, *, error: PointsmanError | None = None, reason: str = "
         artifact = reading.show_artifact(view, kind, name)
         if not alias or number is None:
             return artifact, None
-        return artifact, _prospect(view, artifact, check_alias(alias), Target(version=number))
+        current = _current(artifact, check_alias(alias))
+        to = shared(current.target if current else None, number, share)
+        return artifact, _prospect(view, artifact, alias, to)
 
-    artifact, prospect = visit.see(look)
+    share = _share(visit)
+    try:
+        artifact, prospect = visit.see(look)
+    except InvalidInput as wrong:
+        if wrong.field != "share":
+            raise
+        error, share = wrong, 100
+        artifact, prospect = visit.see(look)
     return visit.page(
         "move.html",
         status=200 if error is None else status_of(error),
@@ -108,6 +143,7 @@ def _shown(visit: Visit, *, error: PointsmanError | None = None, reason: str = "
         aliases=_offered(artifact),
         alias=alias or "production",
         version=number or artifact.newest,
+        share=share,
         reason=reason or visit.ask("reason"),
         error=None if error is None else told(error),
         stale=isinstance(error, StaleRevision),
@@ -144,45 +180,47 @@ def _shown_back(visit: Visit, *, error: PointsmanError | None = None, reason: st
 def _prospect(
     view: View, artifact: Artifact, alias: str, to: Target, release: int | None = None
 ) -> Prospect:
-    current = next((one for one in artifact.aliases if one.name == alias), None)
+    current = _current(artifact, alias)
     kind, name = check_kind(artifact.kind), artifact.name
-    selector = Selector(kind, name, alias=alias)
-    after = to.versions[0]
-    impact = None
-    if current is not None:
-        impact = graph.affected(view, selector)
-    return Prospect(
-        artifact,
-        alias,
-        current,
-        to,
-        _difference(view, artifact, current, after),
-        impact,
-        reviewing.ask_policy(view, selector, version=after),
-        release,
-    )
+    before = current.target if current else None
+    ((why, reasons),) = deciding.against_moves(view, [(kind, name, alias, to)])
+    (swap,) = swaps_of(view, [(kind, name, alias, before, to)], proposed=True)
+    impact = graph.affected(view, Selector(kind, name, alias=alias)) if current else None
+    revision = place_of(view, kind, name, alias).revision  # it may have been deleted
+    return Prospect(artifact, alias, current, revision, to, swap, impact, why, reasons, release)
 
 
-def _difference(
-    view: View, artifact: Artifact, current: Alias | None, after: int
-) -> ContentDiff | None:
-    """The text of what is live against what would be; None where either can't be read."""
-    if current is None:
-        return None
-    kind, name = check_kind(artifact.kind), artifact.name
-    before = current.target.versions[0]
-    try:
-        return reading.compare(
-            view, Selector(kind, name, version=before), Selector(kind, name, version=after)
+def _current(artifact: Artifact, alias: str) -> Alias | None:
+    return next((one for one in artifact.aliases if one.name == alias), None)
+
+
+def _meant(
+    work: Work, kind: str, name: str, alias: str, version: int, share: int, revision: int | None
+) -> tuple[Target | None, Target]:
+    """Where the alias is, and where it is to be, by what the page had shown.
+
+    Raises `StaleRevision` if it was moved meanwhile: a share would be of something else.
+    """
+    place = place_of(work, kind, name, alias)
+    if revision is not None and revision != place.revision:
+        raise StaleRevision(
+            f"{alias} of {name} was moved while you were looking.",
+            hint="Look at what it points to now. Nothing was done.",
+            field="revision",
         )
-    except NotFound:
-        return None
+    return place.target, shared(place.target, version, share)
 
 
 def _offered(artifact: Artifact) -> list[str]:
     """Aliases to choose from: its own first, then usual ones that it lacks."""
     own = sorted((one.name for one in artifact.aliases), key=lambda one: (one != "production", one))
     return [*own, *(one for one in USUAL if one not in own)]
+
+
+def _share(visit: Visit) -> int:
+    """The readers, in per cent, that get the version; all of them unless it says otherwise."""
+    share = visit.number("share")
+    return 100 if share is None else share
 
 
 def _version(visit: Visit) -> int:

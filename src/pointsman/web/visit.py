@@ -89,6 +89,14 @@ class Visit:
         return self.path["name"]
 
     @property
+    def place(self) -> int:
+        """The number in the address: of a change or a release. Raises `NotFound`."""
+        text = self.path["number"]
+        if not (text.isascii() and text.isdecimal() and len(text) < 16):
+            raise NotFound(f"There is no number {text[:40]!r}.", code="page_not_found")
+        return int(text)
+
+    @property
     def now(self) -> datetime:
         """The time of the server's clock."""
         return moment(self.app.clock())

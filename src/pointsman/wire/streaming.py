@@ -8,16 +8,27 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pointsman.app.application import Application, Caller
-from pointsman.app.blobs import STEP, File, Stored, Upload, Verified, blobs_of, read_file
+from pointsman.app.blobs import (
+    SMALL,
+    STEP,
+    File,
+    Stored,
+    Upload,
+    Verified,
+    blobs_of,
+    read_file,
+)
+from pointsman.app.ports.blobs import Blobs
 from pointsman.errors import InvalidInput, PointsmanError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -25,6 +36,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _THREADS: Final = 4
 _RANGE: Final = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 _log = logging.getLogger(__name__)
+
+
+class Intake(Protocol[T_co]):
+    """What takes bytes in: all of them, or nothing."""
+
+    def write(self, data: bytes) -> None: ...
+    def finish(self) -> T_co: ...
+    def abort(self) -> None: ...
 
 
 class Part(NamedTuple):
@@ -41,13 +60,21 @@ class Carrier:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._verified = Verified()
+        self._checks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pointsman-files")
 
     async def take_in(self, request: Request, caller: Caller, sha256: str) -> Stored:
         """Store the body of a request. Raises what `Upload` does, and `ClientDisconnect`."""
+        return await self.take(request, lambda size: Upload(self._app, caller, sha256, size))
+
+    async def take(self, request: Request, opening: Callable[[int | None], Intake[T]]) -> T:
+        """Have what `opening` gives for the announced size take in the body of a request.
+
+        Raises what that does, and `ClientDisconnect`.
+        """
         said = request.headers.get("content-length", "")
         size = int(said) if said.isascii() and said.isdecimal() else None
-        upload = await self.off_loop(lambda: Upload(self._app, caller, sha256, size))
+        upload = await self.off_loop(lambda: opening(size))
         try:
             async for piece in _pieces(request):
                 await self.off_loop(lambda piece=piece: upload.write(piece))  # type: ignore[misc]
@@ -84,6 +111,13 @@ class Carrier:
         pieces = read_file(blobs, file, self._verified, part.start, part.end)
         left = asyncio.ensure_future(_left(request))
         try:
+            if part.ranged and file.size > SMALL:
+                await asyncio.wait(
+                    {left, check := self._check(blobs, file)},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if check.done():
+                    check.result()
             first: bytes | None = b""
             while first == b"" and not left.done():
                 first = await self._next(pieces)
@@ -91,6 +125,29 @@ class Carrier:
             left.cancel()
             raise
         return _Streamed(self._next, first, pieces, left, status, headers)
+
+    def _check(self, blobs: Blobs, file: File) -> asyncio.Task[None]:
+        """Sees that the whole of a file is good, once for all who ask for parts of it meanwhile.
+
+        It goes on when they have left: a client that waits less long than it takes finds it
+        done when it comes back.
+        """
+        key = (file.project, file.sha256)
+        check = self._checks.get(key)
+        if check is None:
+            check = self._checks[key] = asyncio.ensure_future(self._read_through(blobs, file))
+            check.add_done_callback(lambda done: self._checked(key, done))
+        return check
+
+    async def _read_through(self, blobs: Blobs, file: File) -> None:
+        pieces = read_file(blobs, file, self._verified, 0, 1)
+        while await self._next(pieces) is not None:
+            pass
+
+    def _checked(self, key: tuple[str, str], check: asyncio.Task[None]) -> None:
+        del self._checks[key]
+        if not check.cancelled() and (error := check.exception()) is not None:
+            _log.error("A file can't be given in parts: %s", error)
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         """Run a function that may block on a thread."""

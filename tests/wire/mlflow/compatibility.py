@@ -18,6 +18,9 @@ SCENARIOS = (
 )
 """The modules in `scenarios/`: each is run by MLflow's client on a server of its own."""
 
+TRACKED = ("tracking", "elsewhere")
+"""Those with runs and models that are logged, which are run on both databases."""
+
 ON_RECORD = (
     "it is archived and stays on record, refused while an alias that a policy governs points to "
     "it; registered again, it comes back with its versions and counts on"
@@ -41,7 +44,7 @@ def behaviours() -> dict[str, str]:
     """The behaviours of all scenarios: name → source."""
     return {
         f"{scenario}.{name}": source
-        for scenario in SCENARIOS
+        for scenario in (*SCENARIOS, *TRACKED)
         for name, source in functions_of(
             HERE / "scenarios" / f"{scenario}.py", marked="behaviour"
         ).items()
@@ -154,12 +157,6 @@ _PROMPTS = (
 )
 
 _MODELS = (
-    Call(
-        "register_model",
-        "works",
-        ("models.the_functions_of_the_module_work",),
-        "of a URI; what a run or a logged model holds is its tracking server's",
-    ),
     Call(
         "create_registered_model",
         "works",
@@ -291,6 +288,93 @@ _HOOKS = (
     ),
 )
 
+REGISTERED = (
+    "the version names the run's very files and stays whatever becomes of them; metrics and "
+    "params of that moment are part of it"
+)
+NEWEST = "newest first; by attributes, tags and params, not by metrics"
+_FOUND = "tracking.experiments_are_made_found_and_changed"
+_LOGGED = "tracking.a_run_keeps_what_is_logged_to_it"
+_FILES = "tracking.files_of_runs_are_kept_listed_and_read_back"
+_MEASURED = "tracking.metrics_are_of_a_model_as_well"
+_SEARCHED = "tracking.runs_are_nested_searched_deleted_and_restored"
+_TRACED = "tracking.a_trace_keeps_its_spans_and_its_prompts"
+
+_TRACKING = (
+    Call("set_experiment", "works", (_LOGGED,)),
+    Call("create_experiment", "works", (_FOUND,)),
+    Call("get_experiment", "works", (_FOUND, "tracking.the_default_experiment_is_there")),
+    Call("get_experiment_by_name", "works", (_FOUND,)),
+    Call("search_experiments", "works", (_FOUND,)),
+    Call("rename_experiment", "works", (_FOUND,)),
+    Call("set_experiment_tag", "works", (_FOUND,)),
+    Call("delete_experiment", "works", (_FOUND,)),
+    Call("restore_experiment", "works", (_FOUND,)),
+    Call("start_run", "works", (_LOGGED, "tracking.a_run_that_fails_is_marked")),
+    Call("get_run", "works", (_LOGGED,)),
+    Call("search_runs", "works", (_SEARCHED,), NEWEST),
+    Call("delete_run", "works", (_SEARCHED,)),
+    Call("restore_run", "works", (_SEARCHED,)),
+    Call("log_param", "works", (_LOGGED, "tracking.params_stay_as_they_were_logged")),
+    Call("log_params", "works", (_LOGGED,)),
+    Call("log_metric", "works", (_LOGGED, _MEASURED)),
+    Call("log_metrics", "works", (_LOGGED,)),
+    Call("get_metric_history", "works", (_LOGGED,)),
+    Call("set_tags", "works", (_LOGGED,)),
+    Call("delete_tag", "works", ("tracking.much_is_logged_at_once",)),
+    Call("log_batch", "works", ("tracking.much_is_logged_at_once",)),
+    Call("log_input", "works", ("tracking.outputs_and_inputs_of_a_run_are_told",)),
+    Call("log_artifacts", "works", (_FILES,)),
+    Call("log_text", "works", (_FILES,)),
+    Call("list_artifacts", "works", (_FILES,)),
+    Call("download_artifacts", "works", (_FILES,)),
+    Call("delete_artifacts", "works", ("tracking.files_are_overwritten_and_deleted",)),
+    Call(
+        "log_model",
+        "works better",
+        (
+            "tracking.a_model_is_logged_registered_and_loaded",
+            "tracking.a_version_stays_whatever_becomes_of_the_run",
+            "elsewhere.a_logged_model_of_another_server_is_registered_and_loaded",
+        ),
+        f"{REGISTERED}; also with a tracking server of another house, where MLflow's fails",
+    ),
+    Call(
+        "register_model",
+        "works better",
+        (
+            "models.the_functions_of_the_module_work",
+            "tracking.a_model_is_registered_from_its_run",
+            "elsewhere.a_model_is_registered_from_a_run_of_another_server",
+        ),
+        REGISTERED,
+    ),
+    Call(
+        "load_model",
+        "works better",
+        (
+            "tracking.a_model_is_logged_registered_and_loaded",
+            "tracking.versions_with_files_load_with_another_tracking_server",
+        ),
+        "what only loads needs no tracking server",
+        spelt=("predicted",),
+    ),
+    Call("get_logged_model", "works", (_MEASURED,)),
+    Call("search_logged_models", "works", (_MEASURED,), NEWEST),
+    Call("set_logged_model_tags", "works", (_MEASURED,)),
+    Call("delete_logged_model_tag", "works", (_MEASURED,)),
+    Call("delete_logged_model", "works", (_MEASURED,)),
+    Call(
+        "create_external_model",
+        "works",
+        ("tracking.a_prompt_that_an_active_model_loads_is_linked_to_it",),
+    ),
+    Call("trace", "works", (_TRACED,), "spans are kept as a file of the trace"),
+    Call("get_trace", "works", (_TRACED,)),
+    Call("set_trace_tag", "works", (_TRACED,)),
+    Call("delete_trace_tag", "works", (_TRACED,)),
+)
+
 _OTHERS = (
     Call("set_workspace", "works", ("governing.a_workspace_is_a_project",), "names a project"),
 )
@@ -304,6 +388,7 @@ SECTION = Section(
         for group, calls in (
             ("Prompts", _PROMPTS),
             ("Models", _MODELS),
+            ("Runs, files and logged models", _TRACKING),
             ("Webhooks", _HOOKS),
             ("Workspaces", _OTHERS),
         )

@@ -8,7 +8,8 @@ import pytest
 
 from serving import ServerProcess
 from wire.mlflow.compatibility import SCENARIOS
-from wire.mlflow.published import behaviours, keys_for, require_client, run
+from wire.mlflow.published import behaviours, keys_for, run
+from wire.published import require_clients
 
 _SETTINGS = {"pointsman.core.deliveries.FIRST_WAIT": 200_000}
 _Results = dict[str, dict[str, str | None]]
@@ -17,7 +18,7 @@ _Results = dict[str, dict[str, str | None]]
 @pytest.fixture(scope="module")
 def results() -> _Results:
     """What became of the behaviours, by scenario; each scenario is run when first asked for."""
-    require_client()
+    require_clients()
     return {}
 
 

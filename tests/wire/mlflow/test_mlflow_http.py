@@ -128,12 +128,13 @@ def test_both_prefixes_answer(api: Api, prefix: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "//api/2.0/mlflow/experiments/get",
+        "//api/2.0/mlflow/experiments",
+        "//api/3.0/mlflow/traces/search/more",
         "//api/2.0/mlflow/registered-models",
         "//api/2.0/mlflow/registered-models/get/",
-        "//api/3.0/mlflow/traces",
-        "//ajax-api/2.0/mlflow/metrics/get-history",
-        "//api/2.0/mlflow-artifacts/artifacts",
+        "//api/3.0/mlflow/scorers/list",
+        "//ajax-api/2.0/mlflow/metrics",
+        "//api/2.0/mlflow-artifacts/mpu/create/1",
     ],
 )
 def test_what_is_not_here_is_told_in_mlflows_words(api: Api, path: str) -> None:

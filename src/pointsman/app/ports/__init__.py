@@ -17,6 +17,7 @@ from pointsman.app.ports.evaluation import EvaluationReader, EvaluationTransacti
 from pointsman.app.ports.governance import GovernanceReader, GovernanceTransaction
 from pointsman.app.ports.people import PeopleReader, PeopleTransaction
 from pointsman.app.ports.providers import ProviderReader, ProviderTransaction
+from pointsman.app.ports.tracking import TrackingReader, TrackingTransaction
 from pointsman.app.ports.webhooks import WebhookReader, WebhookTransaction
 from pointsman.core.graph import Edge
 from pointsman.core.journal import Head, Line
@@ -169,6 +170,7 @@ class Reader(
     CheckpointReader,
     EvaluationReader,
     ProviderReader,
+    TrackingReader,
     BlobReader,
     Protocol,
 ):
@@ -234,6 +236,10 @@ class Reader(
 
     def version_at(self, artifact_id: int, at: int) -> VersionRow | None:
         """The newest version published at or before a moment."""
+        ...
+
+    def version_by_digest(self, artifact_id: int, beginning: str) -> VersionRow | None:
+        """The newest version whose digest begins so; one that has its content, if any has."""
         ...
 
     def content(self, artifact_id: int, number: int) -> str | None:
@@ -302,6 +308,7 @@ class Transaction(
     CheckpointTransaction,
     EvaluationTransaction,
     ProviderTransaction,
+    TrackingTransaction,
     Reader,
     Protocol,
 ):

@@ -40,6 +40,22 @@ class Incoming(Protocol):
         ...
 
 
+class Unnamed(Protocol):
+    """A blob on its way in whose SHA-256 is known once all of it came."""
+
+    def write(self, data: bytes) -> None:
+        """Add bytes. Raises `Unavailable`."""
+        ...
+
+    def keep(self, sha256: str) -> None:
+        """Give it this name; see `Incoming.keep`."""
+        ...
+
+    def drop(self) -> None:
+        """Leave nothing behind. Raises nothing."""
+        ...
+
+
 class Blobs(Protocol):
     """Where blobs are kept: a folder, an object store. All raise `Unavailable`.
 
@@ -57,6 +73,7 @@ class Blobs(Protocol):
         ...
 
     def receive(self, project: str, sha256: str) -> Incoming: ...
+    def accept(self, project: str) -> Unnamed: ...
     def read(self, project: str, sha256: str, start: int, length: int) -> bytes:
         """Bytes of a blob, fewer only at its end; none if it is not there."""
         ...

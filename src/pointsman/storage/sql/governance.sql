@@ -39,6 +39,16 @@ WHERE project_id = :project_id AND number < :before AND NOT EXISTS (
 )
 ORDER BY number DESC LIMIT :limit;
 
+-- name: ended_changes
+SELECT change.number, title, reason, labels, moves, revision, author, author_name, editors,
+    created_at, updated_at, expires_at, armed_by, apply_at
+FROM change
+JOIN change_end
+    ON change_end.project_id = change.project_id AND change_end.number = change.number
+WHERE change.project_id = :project_id AND change.number < :before
+    AND (:how = '' OR change_end.how = :how)
+ORDER BY change.number DESC LIMIT :limit;
+
 -- name: put_change
 INSERT INTO change (
     project_id, number, title, reason, labels, moves, revision, author, author_name, editors,

@@ -7,6 +7,9 @@ SELECT value FROM meta WHERE key = :key;
 -- name: add_meta
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING;
 
+-- name: has_migration
+SELECT number FROM schema_migration WHERE name = :name;
+
 -- name: projects
 SELECT id, name, uid, created_at FROM project ORDER BY id;
 
@@ -148,6 +151,17 @@ ORDER BY number DESC LIMIT :limit;
 SELECT artifact_id, number, digest, message, author, created_at, shape
 FROM version WHERE artifact_id = :artifact_id AND created_at <= :at
 ORDER BY number DESC LIMIT 1;
+
+-- name: version_by_digest
+SELECT artifact_id, number, digest, message, author, created_at, shape
+FROM version WHERE artifact_id = :artifact_id AND digest >= :first AND digest < :behind
+ORDER BY
+    CASE WHEN EXISTS (
+        SELECT 1 FROM tombstone
+        WHERE tombstone.artifact_id = version.artifact_id AND tombstone.number = version.number
+    ) THEN 1 ELSE 0 END,
+    number DESC
+LIMIT 1;
 
 -- name: add_version
 INSERT INTO version (

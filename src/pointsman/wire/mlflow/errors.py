@@ -23,8 +23,10 @@ _CODES: tuple[tuple[type[errors.PointsmanError], int, str], ...] = (
 )
 _BY_CODE = {
     "artifact_exists": (400, "RESOURCE_ALREADY_EXISTS"),
+    "experiment_exists": (400, "RESOURCE_ALREADY_EXISTS"),
     "no_such_address": (404, "ENDPOINT_NOT_FOUND"),
     "method_not_allowed": (405, "BAD_REQUEST"),
+    "spans_not_supported": (501, "NOT_IMPLEMENTED"),
 }
 _RETRY_AFTER = "1"
 

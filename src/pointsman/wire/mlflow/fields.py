@@ -22,11 +22,15 @@ _LISTS = frozenset({"order_by", "stages"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request: who asks, for what, and the reason if one was given in a header."""
+    """A request: who asks, for what, and the reason if one was given in a header.
+
+    `origin` is the address that the request came by, such as ``https://pointsman.example.com``.
+    """
 
     caller: Caller
     values: Mapping[str, Any]
     reason: str = ""
+    origin: str = ""
 
     def text(self, name: str) -> str:
         """A text that has to be there and to say something. Raises `InvalidInput`."""

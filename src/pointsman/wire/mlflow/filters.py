@@ -31,9 +31,9 @@ Value: TypeAlias = "str | int | tuple[str, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison: of an attribute, or of a tag."""
+    """One comparison: of an attribute, of a tag, or of a param of a run."""
 
-    of: Literal["attribute", "tag"]
+    of: Literal["attribute", "tag", "param"]
     key: str
     operator: Operator
     value: Value
@@ -55,10 +55,14 @@ class Sorting:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What may be compared, and how: attribute → operators; and what may be ordered by."""
+    """What may be compared, and how: attribute → operators; and what may be ordered by.
+
+    Where there are `params`, they may be compared as tags are.
+    """
 
     attributes: Mapping[str, Collection[str]]
     orders: Mapping[str, str]
+    params: bool = False
 
 
 _TEXT: Final = ("=", "!=", "LIKE", "ILIKE", "IN", "NOT IN")
@@ -82,6 +86,34 @@ VERSIONS: Final = Grammar(
         "creation_timestamp": "created",
         "last_updated_timestamp": "updated",
     },
+)
+EXPERIMENTS: Final = Grammar(
+    {"name": _PLAIN_TEXT, "creation_time": _NUMBER, "last_update_time": _NUMBER}, {}
+)
+RUNS: Final = Grammar(
+    {
+        "run_id": _TEXT,
+        "run_name": _TEXT,
+        "status": _TEXT,
+        "user_id": _TEXT,
+        "artifact_uri": _PLAIN_TEXT,
+        "start_time": _NUMBER,
+    },
+    {},
+    params=True,
+)
+LOGGED_MODELS: Final = Grammar(
+    {
+        "name": _TEXT,
+        "model_id": _TEXT,
+        "model_type": _TEXT,
+        "status": _TEXT,
+        "source_run_id": _TEXT,
+        "creation_timestamp": _NUMBER,
+        "last_updated_timestamp": _NUMBER,
+    },
+    {},
+    params=True,
 )
 
 
@@ -214,6 +246,17 @@ _TOKEN: Final = re.compile(
 _ORDER: Final = re.compile(
     r"\s*(?:attributes?\.)?`?(?P<key>\w+)`?(?:\s+(?P<way>asc|desc))?\s*", re.IGNORECASE
 )
+_ENTITIES: Final = {
+    "tag": "tag",
+    "tags": "tag",
+    "param": "param",
+    "params": "param",
+    "parameter": "param",
+    "parameters": "param",
+    "attribute": "attribute",
+    "attributes": "attribute",
+    "attr": "attribute",
+}
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -245,12 +288,12 @@ class _Parser:
             raise self._invalid(token)
         of, key = self._left(token)
         operator = self._operator()
-        if of == "tag":
+        if of != "attribute":
             if operator not in _PLAIN_TEXT:
                 raise _wrong(
-                    f"Invalid comparator for tag: {operator}.", f"Use {', '.join(_PLAIN_TEXT)}."
+                    f"Invalid comparator for {of}: {operator}.", f"Use {', '.join(_PLAIN_TEXT)}."
                 )
-            return Condition("tag", key, operator, self._string(f"tag {quoted(key)}", operator))
+            return Condition(of, key, operator, self._string(f"{of} {quoted(key)}", operator))
         allowed = self._grammar.attributes[key]
         if operator not in allowed:
             raise _wrong(
@@ -259,14 +302,15 @@ class _Parser:
             )
         return Condition("attribute", key, operator, self._value(key, operator))
 
-    def _left(self, token: _Token) -> tuple[Literal["attribute", "tag"], str]:
+    def _left(self, token: _Token) -> tuple[Literal["attribute", "tag", "param"], str]:
         entity, dot, key = token.text.partition(".")
         if not dot:
             entity, key = "attribute", token.text
-        if entity in ("tag", "tags"):
+        said = _ENTITIES.get(entity, "")
+        if said == "tag" or (said == "param" and self._grammar.params):
             quoted_key = len(key) > 1 and key[0] == key[-1] and key[0] in "`\"'"
-            return "tag", key[1:-1] if quoted_key else key
-        if entity != "attribute":
+            return said, key[1:-1] if quoted_key else key  # type: ignore[return-value]  # one of those
+        if entity != "attribute" and not (said == "attribute" and self._grammar.params):
             raise _wrong(
                 f"Invalid entity type {quoted(entity)} at character {token.at + 1} of the filter.",
                 "Write an attribute's name, or tags.`key`.",

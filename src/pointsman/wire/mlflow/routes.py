@@ -18,7 +18,8 @@ PREFIXES: Final = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 class Route(NamedTuple):
     """An operation: what a caller must be allowed at least, and how it is planned.
 
-    A part of the path in braces is a parameter. Planning one that is `slow` may block.
+    A part of the path in braces is a parameter. Planning one that is `slow` may block. The answers
+    of one that is `kept` follow from the artifacts that it names, and stay in memory.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -26,6 +27,7 @@ class Route(NamedTuple):
     verb: Verb
     plan: Callable[[Call], Read | Write | Follow]
     slow: bool = False
+    kept: bool = False
 
 
 _RM = "registered-models"
@@ -34,7 +36,7 @@ _HOOK = "webhooks/{webhook_id}"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", f"{_RM}/create", "write", models.create),
-    Route("GET", f"{_RM}/get", "read", models.get),
+    Route("GET", f"{_RM}/get", "read", models.get, kept=True),
     Route("PATCH", f"{_RM}/update", "write", models.update),
     Route("POST", f"{_RM}/rename", "write", models.rename),
     Route("DELETE", f"{_RM}/delete", "move", models.delete),
@@ -46,9 +48,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     # Who may not move may propose, where a policy wants that.
     Route("POST", f"{_RM}/alias", "propose", models.set_alias),
     Route("DELETE", f"{_RM}/alias", "propose", models.delete_alias),
-    Route("GET", f"{_RM}/alias", "read", models.get_alias),
+    Route("GET", f"{_RM}/alias", "read", models.get_alias, kept=True),
     Route("POST", f"{_MV}/create", "write", versions.create),
-    Route("GET", f"{_MV}/get", "read", versions.get),
+    Route("GET", f"{_MV}/get", "read", versions.get, kept=True),
     Route("PATCH", f"{_MV}/update", "write", versions.update),
     Route("DELETE", f"{_MV}/delete", "admin", versions.delete),
     Route("POST", f"{_MV}/transition-stage", "propose", versions.transition),

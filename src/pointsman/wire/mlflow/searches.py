@@ -280,8 +280,7 @@ def _value(condition: Condition, found: _Found, content: dict[str, Any]) -> str 
         return "dummy-source" if condition.key == "source_path" else ""
     if condition.key == "run_id":
         return shapes.run_of(content)
-    value = content.get("uri", "")
-    return value if isinstance(value, str) else ""
+    return shapes.source_of(content)
 
 
 _IN_CONTENT: Final = frozenset({"run_id", "source_path"})

@@ -68,7 +68,7 @@ def model_version(
         "user_id": row.author,
         "current_stage": NO_STAGE if prompt else stage_of(row.number, aliases, tags),
         "description": tags.get(DESCRIPTION, row.message),
-        "source": "dummy-source" if prompt else _text(content, "uri"),
+        "source": "dummy-source" if prompt else source_of(content),
         "run_id": "" if prompt else run_of(content),
         "run_link": "" if prompt else _text(content, "run_link"),
         "status": "READY",
@@ -104,6 +104,11 @@ def stage_of(number: int, aliases: Sequence[AliasRow], tags: Mapping[str, str]) 
 def first_of(target: Target) -> int:
     """The one version that MLflow is told of: of a split, the one for those without a key."""
     return target.versions[0]
+
+
+def source_of(content: Mapping[str, Any]) -> str:
+    """Where a model comes from: it is there still, or its files are kept here by now."""
+    return _text(content, "uri") or _text(content, "source")
 
 
 def run_of(content: Mapping[str, Any]) -> str:

@@ -10,9 +10,12 @@ from pointsman.app.application import View, Work
 from pointsman.app.ports import AliasRow, ArtifactRow, VersionRow
 from pointsman.app.publishing import Publish
 from pointsman.app.releases import Wish
+from pointsman.app.tracking.sourcing import find_origin
 from pointsman.core.canonical import JSON
+from pointsman.core.models import restore_files
 from pointsman.core.names import MAX_TEXT
 from pointsman.core.releases import single
+from pointsman.core.tracking import OURS, version_root
 from pointsman.errors import Conflict, InvalidInput
 from pointsman.wire.mlflow import lookups, prompts, shapes
 from pointsman.wire.mlflow.fields import Call, missing
@@ -153,7 +156,10 @@ def download(call: Call) -> Read:
         artifact, row = lookups.find_version(view, name, number)
         if artifact.kind == "prompt":
             return {"artifact_uri": "dummy-source"}
-        return {"artifact_uri": download_uri(lookups.raw_content(view, artifact, row.number))}
+        content = lookups.raw_content(view, artifact, row.number)
+        if restore_files(content):
+            return {"artifact_uri": _read_at(call, version_root(artifact.id, row.number))}
+        return {"artifact_uri": download_uri(content)}
 
     return Read(read)
 
@@ -220,11 +226,30 @@ def _model_content(work: Work, source: str, said: dict[str, str]) -> dict[str, J
                     hint="Leave it out, or send that of the original.",
                     field=key,
                 )
+        if "files" in original:  # the very same files: where they came from is gone some day
+            return {**original, "source": source}
         said |= known
         content["download_uri"] = download_uri(original)
     else:
         check_source(source, run_id=said["run_id"], model_id=said["model_id"])
+        origin = find_origin(work, source, said["run_id"], said["model_id"])
+        if origin is not None and origin.files:
+            link = said["run_link"]
+            return {**origin.content(source), **({"run_link": link} if link else {})}
+        if origin is not None:  # its files are elsewhere, but it is known here where
+            said |= {"run_id": origin.run_id}
+            content["download_uri"] = origin.location
     return {**content, **{key: value for key, value in said.items() if value}}
+
+
+def _read_at(call: Call, path: str) -> str:
+    """Where a client reads files that are kept here.
+
+    With the address that it came by, so that it needn't have us as its tracking server.
+    """
+    return (
+        f"{call.origin}/api/2.0/mlflow-artifacts/artifacts/{path}" if call.origin else OURS + path
+    )
 
 
 def _pointing(aliases: Sequence[AliasRow], number: int) -> list[AliasRow]:

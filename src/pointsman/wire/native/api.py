@@ -33,6 +33,7 @@ from pointsman.wire.native.route import Call, Run
 from pointsman.wire.native.routes import ROUTES
 from pointsman.wire.native.watch import Hub
 from pointsman.wire.running import NOBODY, Runner
+from pointsman.wire.streaming import Carrier
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -80,6 +81,11 @@ class NativeApi:
             await answer(scope, receive, self.metrics.counting(scope, send))
         else:
             await self._at_path(raw_path.decode("latin-1"), Request(scope, receive), send)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries files, for every protocol: what it has verified need not be read twice."""
+        return self._files.carrier
 
     def close(self) -> None:
         """End the streams and let the threads go."""
