@@ -238,6 +238,8 @@ DOORS: dict[str, tuple[str, ...]] = {
         "the form to move, for a share",
     ),
     "pointsman.web.moving:roll_back": ("the form to roll back",),
+    # It publishes without an alias: tests/web/test_web_editing.py asks for one in vain.
+    "pointsman.web.editing:_publish": (),
     "pointsman.web.proposing:_release": ("the form to release together",),
     "pointsman.web.changing:_apply": ("the form to apply",),
     "pointsman.web.changing:break_glass": ("the form to apply, breaking the glass",),

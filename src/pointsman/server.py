@@ -23,6 +23,7 @@ from pointsman.app.gate import Gate
 from pointsman.app.ports import Store
 from pointsman.app.tail import Tail
 from pointsman.errors import InvalidInput, PointsmanError, Unavailable
+from pointsman.evals.trying import Trials
 from pointsman.evals.worker import Terms as Terms  # what the command line says of workers
 from pointsman.evals.worker import Worker
 from pointsman.web.site import Site
@@ -66,7 +67,15 @@ class Service:
         self.huggingface = HuggingFaceApi(
             self.app, self.gate, runner, self.native.carrier, counting
         )
-        self.site = Site(self.app, self.tail, self.gate, self.native.runner.off_loop, self.native)
+        self.trials = Trials(self.app)
+        self.site = Site(
+            self.app,
+            self.tail,
+            self.gate,
+            self.native.runner.off_loop,
+            self.native,
+            self.trials,
+        )
         self.checkpoints = checkpoints.keeper(self.app)
         self.courier = Courier(self.app, self.tail, HttpSender(), MLFLOW_FORMS)
         self.applier = Applier(self.app, self.tail)
@@ -120,6 +129,7 @@ class Service:
         """Stop every thread and close the store."""
         if self.worker is not None:
             self.worker.stop()
+        self.trials.close()
         self.checkpoints.stop()
         self.courier.stop()
         self.applier.stop()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pointsman.app import releases
-from pointsman.app.application import Work
+from pointsman.app.application import View, Work
 from pointsman.app.blobs import check_files
 from pointsman.app.describing import told_dependency, version_of
 from pointsman.app.evaluating.patterns import check_patterns
@@ -106,16 +106,25 @@ def create(work: Work, kind: str, name: str, tags: Mapping[str, str]) -> Artifac
     work.require("write", kind, name)
     checked = _checked_tags(tags)
     if work.tx.artifact(work.project.id, kind, name) is not None:
-        raise Conflict(
-            f"There is a {kind} {name!r} already.",
-            code="artifact_exists",
-            hint="Publish to it, or choose another name.",
-            field="name",
-        )
+        raise _taken(kind, name)
     artifact = _new_artifact(work, kind, name)
     for key, value in checked.items():
         set_tag_row(work, artifact, 0, key, value)
     return artifact
+
+
+def check_free(view: View, kind: str, name: str) -> str:
+    """The name itself, if an artifact can be made under it.
+
+    Raises `Refused`, `InvalidName` (also where it looks like another one), or `Conflict` if
+    there is one of this very name.
+    """
+    kind, name = check_kind(kind), check_name(name)
+    view.require("write", kind, name)
+    if view.reader.artifact(view.project.id, kind, name) is not None:
+        raise _taken(kind, name)
+    _check_distinct(view, kind, name)
+    return name
 
 
 class _Press:
@@ -270,8 +279,16 @@ def _check_expected(artifact: ArtifactRow | None, name: str, wanted: Publish) ->
 
 
 def _new_artifact(work: Work, kind: str, name: str) -> ArtifactRow:
+    look = _check_distinct(work, kind, name)
+    row = work.tx.add_artifact(work.project.id, kind, name, look, work.now, work.actor.name)
+    work.record("artifact.created", {"kind": kind, "name": name}, artifact=row.id)
+    return row
+
+
+def _check_distinct(view: View, kind: str, name: str) -> str:
+    """The key under which names that look alike collide, if this one collides with none."""
     look = skeleton(name)
-    twin = work.tx.artifact_by_skeleton(work.project.id, kind, look)
+    twin = view.reader.artifact_by_skeleton(view.project.id, kind, look)
     if twin is not None:
         raise InvalidName(
             f"{name!r} looks like {twin.name!r}, which exists.",
@@ -279,9 +296,16 @@ def _new_artifact(work: Work, kind: str, name: str) -> ArtifactRow:
             hint=f"Publish to {twin.name!r}, or choose a name that people can tell apart.",
             field="name",
         )
-    row = work.tx.add_artifact(work.project.id, kind, name, look, work.now, work.actor.name)
-    work.record("artifact.created", {"kind": kind, "name": name}, artifact=row.id)
-    return row
+    return look
+
+
+def _taken(kind: str, name: str) -> Conflict:
+    return Conflict(
+        f"There is a {kind} {name!r} already.",
+        code="artifact_exists",
+        hint="Publish to it, or choose another name.",
+        field="name",
+    )
 
 
 def _told(rows: Sequence[DependencyRow]) -> tuple[Dependency, ...]:

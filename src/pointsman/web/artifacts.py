@@ -1,12 +1,13 @@
-"""The page of an artifact, which tells its story, and that of a version."""
+"""The page of an artifact, which tells its story."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pointsman.app import graph, history, reading, reviewing
+from pointsman.app import graph, history, members, reading, reviewing
 from pointsman.app.application import View
+from pointsman.core.access import may
 from pointsman.core.changes import Change
 from pointsman.core.graph_answers import Graph
 from pointsman.core.names import Kind, check_kind
@@ -32,6 +33,7 @@ class Story:
     upstream: Graph | None
     downstream: Graph | None
     newest: Version | None
+    owners: tuple[str, ...]
 
 
 def artifact_page(visit: Visit) -> Answer:
@@ -43,6 +45,7 @@ def artifact_page(visit: Visit) -> Answer:
         "artifact.html",
         story=story,
         artifact=story.artifact,
+        may_write=may(visit.caller.actor, "write", kind, name).allowed,
         track=track_of(
             story.artifact.newest,
             story.artifact.aliases,
@@ -50,19 +53,6 @@ def artifact_page(visit: Visit) -> Answer:
             removed={one.number for one in story.versions if one.tombstone},
         ),
     )
-
-
-def version_page(visit: Visit) -> Answer:
-    """One version: what it says, what it is made with, and who uses it."""
-    kind, name = visit.kind, visit.name
-    number = int(visit.path["number"])
-
-    def look(view: View) -> tuple[Artifact, Version]:
-        selector = Selector(kind, name, version=number)
-        return reading.show_artifact(view, kind, name), reading.show_version(view, selector)
-
-    artifact, version = visit.see(look)
-    return visit.page("version.html", artifact=artifact, version=version)
 
 
 def _story(view: View, kind: Kind, name: str, cursor: str | None) -> Story:
@@ -80,6 +70,7 @@ def _story(view: View, kind: Kind, name: str, cursor: str | None) -> Story:
         _around(view, artifact, up=True),
         _around(view, artifact, up=False),
         newest,
+        members.list_owners(view, kind, name),
     )
 
 
@@ -137,7 +128,4 @@ def _last_moves(story: Story) -> Iterator[Shift]:
                 yield Shift(move.alias, move.before, move.to)
 
 
-PAGES = (
-    Page("GET", "/projects/{project}/{kind}/{name}", artifact_page),
-    Page("GET", "/projects/{project}/{kind}/{name}:{number}", version_page),
-)
+PAGES = (Page("GET", "/projects/{project}/{kind}/{name}", artifact_page),)

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from pointsman.app.application import Application, Caller
 from pointsman.app.gate import Gate
 from pointsman.app.ports import ProjectRow
+from pointsman.app.ports.trying import Models
 from pointsman.app.sessions import NOBODY, SESSION_COOKIE
 from pointsman.app.tail import Tail
 from pointsman.core.vocabulary import moment
@@ -38,7 +39,7 @@ from pointsman.errors import (
 )
 from pointsman.web import routes
 from pointsman.web.rendering import Templates
-from pointsman.web.visit import Answer, Page, Visit, status_of, told
+from pointsman.web.visit import Answer, Later, Page, Visit, status_of, told
 from pointsman.web.words import KINDS, with_query
 
 T = TypeVar("T")
@@ -59,7 +60,11 @@ GUARDS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_WILDCARDS: Final = {"name": "(?P<name>[^:]+)", "kind": f"(?P<kind>{'|'.join(KINDS)})"}
+_WILDCARDS: Final = {
+    "name": "(?P<name>[^:]+)",
+    "kind": f"(?P<kind>{'|'.join(KINDS)})",
+    "number": "(?P<number>[0-9]{1,15})",
+}
 _log = logging.getLogger("pointsman")
 
 
@@ -70,12 +75,20 @@ class OffLoop(Protocol):
 
 
 class Site:
-    """What people see. `stream` answers `/api/v1/watch` for who presents a token."""
+    """What people see. `stream` answers `/api/v1/watch` for who presents a token, `models` are
+    asked when somebody tries a prompt."""
 
     def __init__(
-        self, app: Application, tail: Tail, gate: Gate, off_loop: OffLoop, stream: ASGI
+        self,
+        app: Application,
+        tail: Tail,
+        gate: Gate,
+        off_loop: OffLoop,
+        stream: ASGI,
+        models: Models,
     ) -> None:
         self._app = app
+        self._models = models
         self._tail = tail
         self._gate = gate
         self._off_loop = off_loop
@@ -113,6 +126,7 @@ class Site:
         token = request.cookies.get(SESSION_COOKIE, "")
         visit = Visit(
             app=self._app,
+            models=self._models,
             caller=_NOWHERE,
             path={},
             query=parse_qs(request.url.query, keep_blank_values=True),
@@ -133,9 +147,9 @@ class Site:
                 visit.form = await _form(request)
             if token:
                 await self._come_in(visit, project, needed=not page.open)
-            answer = await self._off_loop(
-                lambda: _handled(page, visit), slow=page.open or page.slow
-            )
+            slow = page.open or page.slow
+            handled = await self._off_loop(lambda: _handled(page, visit), slow=slow)
+            answer = await self._waited_for(handled)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -145,6 +159,12 @@ class Site:
         except Exception as error:
             failed = self._failed(visit, error)
             return await self._off_loop(lambda: self._made(request, visit, failed))
+
+    async def _waited_for(self, handled: Answer | Later) -> Answer:
+        if isinstance(handled, Answer):
+            return handled
+        result = await handled.wait()
+        return await self._off_loop(lambda: handled.show(result))
 
     async def _come_in(self, visit: Visit, project: str, *, needed: bool) -> None:
         try:
@@ -289,7 +309,7 @@ def check_same_site(request: Request) -> None:
     )
 
 
-def _handled(page: Page, visit: Visit) -> Answer:
+def _handled(page: Page, visit: Visit) -> Answer | Later:
     if not page.open and visit.caller is _NOWHERE:
         raise Unauthenticated("Nobody is signed in.", code="missing_key")
     return page.handler(visit)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Final, TypeVar
 
 from pointsman.app.application import Application, Caller, View, Work
+from pointsman.app.ports.trying import Models
 from pointsman.core.names import Kind, check_kind
 from pointsman.core.vocabulary import moment
 from pointsman.errors import (
@@ -42,6 +43,14 @@ class Answer:
     download: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a page has to wait for, which holds no thread, and the answer to what came of it."""
+
+    wait: Callable[[], Awaitable[Any]]
+    show: Callable[[Any], Answer]
+
+
 @dataclass(slots=True)
 class Visit:
     """A request, as handlers of pages get it. Handlers run on a thread and may block.
@@ -50,6 +59,7 @@ class Visit:
     """
 
     app: Application
+    models: Models
     caller: Caller
     path: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
@@ -134,12 +144,12 @@ class Page:
     What may take seconds is `slow`: it has threads of its own, so that nothing waits behind it.
 
     In `pattern`, ``{name}`` is an artifact's name with its folders, ``{kind}`` a kind's word
-    for many, and any other word in braces one part of the path.
+    for many, ``{number}`` digits, and any other word in braces one part of the path.
     """
 
     method: str
     pattern: str
-    handler: Callable[[Visit], Answer]
+    handler: Callable[[Visit], Answer | Later]
     open: bool = False
     slow: bool = False
 

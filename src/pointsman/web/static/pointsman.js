@@ -33,11 +33,27 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
+    if (!await copied(button.dataset.copy)) return;
     const said = button.textContent;
     button.textContent = "copied";
     setTimeout(() => { button.textContent = said; }, 1500);
   });
+
+  async function copied(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch { // browsers keep the clipboard from pages that come without TLS
+      const field = document.createElement("textarea");
+      field.value = text;
+      field.className = "hidden";
+      body.append(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      return done;
+    }
+  }
 
   // A form is sent once, however often it is clicked.
   document.addEventListener("submit", (event) => {
@@ -63,16 +79,18 @@
     const field = event.target.closest("[data-keep]");
     if (field) localStorage.setItem(place(field), field.value);
   });
+  // What was sent is forgotten when the next page says that it was done, and only then.
+  const SENT = "pointsman:sent";
   document.addEventListener("submit", (event) => {
-    for (const field of event.target.querySelectorAll("[data-keep]")) {
-      field.form.addEventListener("formdata", () => {}, { once: true });
-      sessionStorage.setItem("pointsman:sent", place(field));
-    }
+    const form = event.target;
+    const kept = [...form.querySelectorAll("[data-keep]")].map(place);
+    if (form.dataset.forget) kept.push(form.dataset.forget);
+    if (kept.length) sessionStorage.setItem(SENT, JSON.stringify(kept));
   });
-  const sent = sessionStorage.getItem("pointsman:sent");
+  const sent = sessionStorage.getItem(SENT);
   if (sent && document.querySelector("main > .note[role=status]")) {
-    localStorage.removeItem(sent);
-    sessionStorage.removeItem("pointsman:sent");
+    for (const name of JSON.parse(sent)) localStorage.removeItem(name);
+    sessionStorage.removeItem(SENT);
   }
   restore();
 
