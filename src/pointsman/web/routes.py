@@ -11,11 +11,27 @@ from pointsman.web import (
     proposing,
     releasing,
     signing,
+    keys,
+    moving,
+    people,
+    policies,
+    projects,
+    providers,
+    settings,
+    signing,
+    webhooks,
 )
 from pointsman.web.visit import Page
 
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
+    *projects.PAGES,
+    *settings.PAGES,
+    *people.PAGES,
+    *keys.PAGES,
+    *policies.PAGES,
+    *webhooks.PAGES,
+    *providers.PAGES,
     *catalogue.PAGES,
     *moving.PAGES,
     *proposing.PAGES,
