@@ -37,7 +37,9 @@ def main() -> None:
                     if wanted and not any(word in pattern for word in wanted):
                         continue
                     for address in addresses:
-                        ada.page.goto(f"{server.url}{address}", wait_until="load")
+                        answer = ada.page.goto(f"{server.url}{address}", wait_until="load")
+                        if answer is None or answer.status >= 500:
+                            sys.exit(f"{address} failed:\n{server.log()}")
                         name = re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-")[:80]
                         path = FOLDER / f"{name or 'home'}-{theme}-{width}.png"
                         ada.page.screenshot(path=path, full_page=True)

@@ -31,7 +31,10 @@ QUERIES = {
     "/projects/{project}/{kind}/{name}:move": ("?alias=production&version=2",),
     "/projects/{project}/{kind}/{name}:rollback": ("?alias=production",),
     "/projects/{project}/{kind}/{name}:compare": ("?before=1&after=2",),
-    "/projects/{project}/settings/policies": ("", "?selector={name}@production&version=3&who={q}"),
+    "/projects/{project}/settings/policies": (
+        "",
+        "?selector=support/reply@production&version=3&who=wanda@example.org",
+    ),
     "/projects/{project}/settings/providers": ("", "?name={provider}"),
     "/projects/{project}/catalogue": ("", "?q={q}", "?q={q}&in=text", "?folder={q}", "?tags={q}"),
     "/join": ("?token={invitation}", "?token={q}"),
@@ -153,7 +156,15 @@ def _others(world: World, texts: Sequence[str]) -> None:
     server = world.server
     made = {
         "models": ("churn", {"uri": "s3://models/churn", "notes": list(texts)}),
-        "datasets": ("tickets", {"rows": [{"input": {"question": one, "company": "Acme"}, "expected": one} for one in texts]}),
+        "datasets": (
+            "tickets",
+            {
+                "rows": [
+                    {"input": {"question": one, "company": "Acme"}, "expected": one}
+                    for one in texts
+                ]
+            },
+        ),
         "suites": (
             "politeness",
             {
@@ -183,11 +194,14 @@ def _governing(world: World, texts: Sequence[str]) -> None:
         server.put(
             f"/policies/careful-{number}",
             {
-                "aliases": f"careful-{number}",
-                "checks": [text[:100].replace("\n", " ").strip()],
-                "freezes": [{**freeze, "note": text[:200]}],
-                "movers": {"roles": ["releaser"], "people": [text[:200].replace("\n", " ")]},
-                "reason": 10,
+                "policy": {
+                    "name": f"careful-{number}",
+                    "aliases": f"careful-{number}",
+                    "checks": [text[:100].replace("\n", " ").strip()],
+                    "freezes": [{**freeze, "note": text[:200]}],
+                    "movers": {"roles": ["releaser"], "people": [text[:200].replace("\n", " ")]},
+                    "reason": 10,
+                }
             },
         )
     move = {"name": "support/reply", "alias": "production", "version": 6}

@@ -67,7 +67,7 @@ def shown(
     Where sending a form failed with `error`, templates ask `wrong(deed)` for it, and
     `typed(deed, field, otherwise)` for what was typed into that form.
     """
-    shared = {"room": room, "rooms": ROOMS, "admin": is_admin(visit)}
+    shared = {"room": room, "sections": ROOMS, "admin": is_admin(visit)}
     try:
         found = visit.see(look)
     except Refused as refused:
