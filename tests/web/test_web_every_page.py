@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from serving import ServerProcess
 from web.browsing import PASSWORD, email_of, join, visit
@@ -64,7 +64,12 @@ def test_nothing_that_somebody_wrote_runs(unsafe: World, browser: Browser, guard
     context.add_cookies([_session(unsafe)])
     page = context.new_page()
     strange: list[str] = []
-    page.on("dialog", lambda dialog: (strange.append(dialog.message), dialog.dismiss()))
+
+    def close(dialog: Dialog) -> None:
+        strange.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", close)
     context.on(
         "request",
         lambda request: strange.append(request.url) if _foreign(unsafe, request.url) else None,
