@@ -189,7 +189,12 @@ def _others(world: World, texts: Sequence[str]) -> None:
 
 def _governing(world: World, texts: Sequence[str]) -> None:
     server = world.server
-    freeze = {"zone": "Europe/Lisbon", "days": ["sun"], "start": "01:00", "end": "02:00"}
+    freeze: dict[str, Any] = {
+        "zone": "Europe/Lisbon",
+        "days": ["sun"],
+        "start": "01:00",
+        "end": "02:00",
+    }
     for number, text in enumerate(texts[:30]):
         server.put(
             f"/policies/careful-{number}",
