@@ -154,7 +154,7 @@ def _prompts(world: World, texts: Sequence[str]) -> None:
 
 def _others(world: World, texts: Sequence[str]) -> None:
     server = world.server
-    made = {
+    made: dict[str, tuple[str, dict[str, Any]]] = {
         "models": ("churn", {"uri": "s3://models/churn", "notes": list(texts)}),
         "datasets": (
             "tickets",

@@ -17,7 +17,6 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Param, RunTag
 from sklearn.linear_model import LogisticRegression
 
-from wire.behaving import URL
 from wire.mlflow.scenarios.told import (
     acting,
     behaviour,
