@@ -177,18 +177,18 @@ def test_a_webhook_is_made_changed_tested_and_deleted(server: ServerProcess, vis
 def test_a_providers_key_goes_in_and_never_comes_out(server: ServerProcess, visitor: Come) -> None:
     page = visitor("Ada").go("/settings/providers")
     page.get_by_label(re.compile("^Name")).fill("own models")
-    page.get_by_label("Base address").fill("https://models.invalid/v1")
+    page.get_by_label(re.compile("^Base address")).fill("https://models.invalid/v1")
     page.get_by_label(re.compile("^Key")).fill("sk-very-secret")
-    page.get_by_label("Prices").fill("small 0.10 0.40")
+    page.get_by_label(re.compile("^Prices")).fill("small 0.10 0.40")
     page.get_by_role("button", name="Set the provider").click()
     expect(page.get_by_text("has a key")).to_be_visible()
     page.get_by_role("link", name="own models").click()
     assert "sk-very-secret" not in page.content()
-    page.get_by_label("Calls at once").fill("3")
+    page.get_by_label(re.compile("^Calls at once")).fill("3")
     page.get_by_role("button", name="Change the provider").click()
     assert server.get("/providers/own%20models").json["has_key"]
     page.get_by_role("link", name="own models").click()
-    page.get_by_label("Base address").fill("https://elsewhere.invalid/v1")
+    page.get_by_label(re.compile("^Base address")).fill("https://elsewhere.invalid/v1")
     page.get_by_role("button", name="Change the provider").click()
     expect(page.get_by_role("status").first).to_contain_text("its key was forgotten")
     assert not server.get("/providers/own%20models").json["has_key"]
