@@ -19,7 +19,7 @@ PYTHON ?= $(firstword $(foreach candidate, python3.11 python3 /usr/bin/python3 p
 WORKERS ?= auto
 ARGS ?=
 
-.PHONY: help demo test check fmt bench faults reference lock clean
+.PHONY: help demo test check fmt bench faults reference screenshots lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -98,6 +98,9 @@ COMPILE_OURS := $(COMPILE) --build-deps-for editable pyproject.toml
 reference: $(VENV)/.dev ## write docs/reference/cli.md and docs/compatibility.md
 	$(VENV)/bin/python tests/house/cli_reference.py
 	PYTHONPATH=tests $(VENV)/bin/python tests/house/compatibility_page.py
+
+screenshots: $(VENV)/.dev $(SHIPPED) ## pictures of every page, into build/screenshots; ARGS="settings" for some
+	$(BIN)/python tests/web/screenshots.py $(ARGS)
 
 lock: ## make the locks again from pyproject.toml; UPGRADE=1 for the newest of everything
 	python3.11 -m venv --clear build/lock

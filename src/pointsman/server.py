@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from pointsman.app import checkpoints, keys
+from pointsman.app import checkpoints, keys, welcoming
 from pointsman.app.application import DEFAULT_PROJECT, KEPT, Application
 from pointsman.app.applying import Applier
 from pointsman.app.deliveries import Courier
@@ -111,6 +111,10 @@ class Service:
     def bootstrap(self, secret: str | None) -> str | None:
         """Make the first admin key if there is none; its secret, or None."""
         return keys.bootstrap(self.app, secret)
+
+    def welcome(self) -> str:
+        """A token that makes whoever comes in with it an admin: good once, and for a day."""
+        return welcoming.welcome(self.app).token
 
     def keep_house(self) -> None:
         """The small writes that need not be made with each request."""

@@ -9,6 +9,8 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -17,6 +19,9 @@ from pointsman.cli.connect import told_database
 from pointsman.cli.serve import _is_loopback
 
 KEY = re.compile(r"pm_[a-z2-7]{10}_[A-Za-z0-9_-]{43}")
+
+
+LINK = re.compile(r"http://\S+/welcome\?token=pi_[a-z2-7]{10}_[A-Za-z0-9_-]{43}")
 
 
 class Served:
@@ -90,6 +95,7 @@ def test_key_for_automation_is_not_printed(start: Start) -> None:
     code, out, err = served.stop()
     assert code == 0
     assert key not in served.said + out + err
+    assert not LINK.search(served.said + out + err)
     # It counts for an empty registry only.
     other = Cli()("key", "generate").out.strip()
     again = start(POINTSMAN_BOOTSTRAP_KEY=other)
@@ -103,7 +109,23 @@ def test_json(start: Start) -> None:
     assert ready["url"] == first.url
     first.cli(ready["admin_key"])("list")
     first.stop()
+    assert ready["admin_link"].startswith(f"{first.url}/welcome?token=pi_")
     assert set(json.loads(start("--json").said)) == {"url", "place"}
+
+
+def test_the_link_of_the_first_admin(start: Start, tmp_path: Path) -> None:
+    first = start()
+    (link,) = LINK.findall(first.said)
+    assert b"Welcome" in urlopen(link).read()
+    local = Cli()
+    place = ("--data", tmp_path / "data")
+    other = local("user", "welcome", *place, "--url", first.url).out.strip()
+    assert LINK.fullmatch(other)
+    assert b"Welcome" in urlopen(other).read()
+    with pytest.raises(HTTPError):
+        urlopen(link)
+    first.stop()
+    assert not LINK.search(start().said)
 
 
 def test_two_servers_share_a_folder(start: Start) -> None:

@@ -136,7 +136,6 @@ def test_what_has_ended_meanwhile_is_not_cancelled(
     assert "has ended" in answer_.text()
 
 
-@pytest.mark.parametrize("path", ["/evaluations/999999", "/evaluations/none"])
-def test_what_is_not_there_is_not_found(made: ServerProcess, visitor: Come, path: str) -> None:
-    page = visitor("Vic").go(path)
+def test_what_is_not_there_is_not_found(made: ServerProcess, visitor: Come) -> None:
+    page = visitor("Vic").go("/evaluations/999999")
     expect(page.get_by_role("alert")).to_contain_text("There is no evaluation")

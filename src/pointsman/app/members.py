@@ -27,6 +27,7 @@ from pointsman.core.people import (
     INSTALLATION,
     Group,
     Me,
+    Owned,
     Part,
     Person,
     Reach,
@@ -273,6 +274,20 @@ def list_owners(view: View, kind: str, name: str) -> tuple[str, ...]:
     view.require("read", kind, name)
     artifact = view.artifact(kind, name)
     return tuple(who_of(view.reader, one) for one in view.reader.owners(artifact.id))
+
+
+def list_owned(view: View) -> tuple[Owned, ...]:
+    """All artifacts of the project that have owners, by their names. Raises `Refused`."""
+    view.require_all("read")
+    owners: dict[int, list[str]] = {}
+    for artifact_id, subject in view.reader.owners_in(view.project.id):
+        owners.setdefault(artifact_id, []).append(who_of(view.reader, subject))
+    found = []
+    for artifact_id, who in owners.items():
+        row = view.reader.artifact_by_id(artifact_id)
+        assert row is not None, "what has owners exists"
+        found.append(Owned(row.kind, row.name, tuple(who)))
+    return tuple(sorted(found, key=lambda one: (one.name, one.kind)))
 
 
 def set_owner(work: Work, kind: str, name: str, who: str) -> tuple[str, ...]:

@@ -162,6 +162,11 @@ class SignOn:
         return held if held["ends"] > self._now() else None
 
 
+def is_set_up(environ: Mapping[str, str]) -> bool:
+    """Whether people can sign in by it here."""
+    return settings_of(environ) is not None and _has_packages()
+
+
 def sign_on_of(app: Application, environ: Mapping[str, str]) -> SignOn | NotFound:
     """Single sign-on as the environment sets it up, or why there is none.
 
@@ -170,13 +175,17 @@ def sign_on_of(app: Application, environ: Mapping[str, str]) -> SignOn | NotFoun
     settings = settings_of(environ)
     if settings is None:
         hint = "An admin sets it up with POINTSMAN_OIDC_ISSUER and its neighbours."
-    elif find_spec("authlib") is None or find_spec("joserfc") is None:
+    elif not _has_packages():
         hint = 'The server lacks a package: pip install "pointsman[oidc]".'
     else:
         from pointsman.app.provider import OpenIdProvider
 
         return SignOn(app, settings, OpenIdProvider(settings))
     return NotFound("There is no single sign-on here.", code="no_single_sign_on", hint=hint)
+
+
+def _has_packages() -> bool:
+    return find_spec("authlib") is not None and find_spec("joserfc") is not None
 
 
 def redeem_sign_in(app: Application, code: str, verifier: str) -> SignedIn:

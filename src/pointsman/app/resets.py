@@ -44,6 +44,12 @@ def reset_password(app: Application, caller: Caller, email: str) -> NewReset:
     return app.write(at_home(app, caller), make)
 
 
+def show_reset(app: Application, token: str) -> Person:
+    """For whom a token is. Raises `NotFound` or `Gone`."""
+    with app.store.read() as reader:
+        return person_told(tokens.standing(reader, RESET, token, app.clock())[1])
+
+
 def redeem_reset(app: Application, token: str, password: str) -> Person:
     """Set a new password; all sessions of the person end.
 

@@ -288,16 +288,38 @@ def withdraw_invitation(app: Application, caller: Caller, identity: str) -> Invi
     return app.write(at_home(app, caller), withdraw)
 
 
+def show_invitation(app: Application, token: str) -> tuple[Invitation, bool]:
+    """An invitation for who holds its token, and whether somebody has its address already.
+
+    Raises `NotFound` (unknown) or `Gone` (used, withdrawn or expired).
+    """
+    with app.store.read() as reader:
+        row = _invited(reader, token, app.clock())
+        project = reader.project_by_id(row.project_id)
+        assert project is not None, "an invitation's project exists"
+        known = bool(row.email) and reader.person_by_email(row.email) is not None
+        return invitation_told(row, project.name), known
+
+
 def accept_invitation(
-    app: Application, token: str, password: str, name: str = "", address: str = ""
+    app: Application,
+    token: str,
+    password: str,
+    name: str = "",
+    address: str = "",
+    email: str = "",
 ) -> SignedIn:
     """Come in by an invitation: as a new person, or as the one who has that address already.
+
+    An `email` is for invitations that name none (`app.welcoming`).
 
     Raises `NotFound` (unknown), `Gone` (used, withdrawn or expired), `Unauthenticated` (the
     person is there already, and has another password), `InvalidInput` or `Refused`.
     """
     with app.store.read() as reader:
         row = _invited(reader, token, app.clock())
+        if not row.email:
+            row = row._replace(email=check_email(email))
         known = reader.person_by_email(row.email)
     if known is None:
         person = _join(app, row, token, name, passwords.hashed(password))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from pointsman.cli.carrying import told_size
-from pointsman.cli.connect import Place, needing_server, place_options, with_output
+from pointsman.cli.connect import local_place, needing_server, place_options, with_output
 from pointsman.cli.findings import counted
 from pointsman.cli.output import Output
 
@@ -46,7 +45,7 @@ def make_command(
     Examples:
       pointsman backup make /mnt/backups/2026-11-21 --data /var/lib/pointsman
     """
-    place = _place(data, database)
+    place = local_place(data, database)
     with needing_server():
         from pointsman.core.plain import to_plain
         from pointsman.embedded.record import files_in, make_backup
@@ -95,7 +94,7 @@ def restore_command(
       pointsman backup restore /mnt/backups/2026-11-21 --data drill
       pointsman backup restore /mnt/backups/2026-11-21 --data /var/lib/pointsman --live
     """
-    place = _place(data, database)
+    place = local_place(data, database)
     with needing_server():
         from pointsman.core.plain import to_plain
         from pointsman.embedded.record import restore_backup
@@ -111,17 +110,6 @@ def restore_command(
             f"{counted(len(one.changes), 'changes')} disarmed, "
             f"{counted(len(one.evaluations), 'evaluations')} cancelled."
         )
-
-
-def _place(data: str | None, database: str | None) -> Place:
-    if data and database:
-        raise click.UsageError("--data and --database name different registries. Choose one.")
-    if not data and not database:
-        database = os.environ.get("POINTSMAN_DATABASE")
-        data = None if database else os.environ.get("POINTSMAN_DATA")
-    if not data and not database:
-        raise click.UsageError("Which registry? Name its folder (--data) or --database.")
-    return Place(data=data or "", database=database or "")
 
 
 def _tell_files(out: Output, files: Copied | None, without: str = "") -> None:

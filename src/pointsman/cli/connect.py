@@ -176,6 +176,21 @@ def find_place(url: str | None, key: str | None, data: str | None, database: str
     )
 
 
+def local_place(data: str | None, database: str | None) -> Place:
+    """The folder or database that the options or the environment name, and no server.
+
+    Raises `click.UsageError` if they name none, or two.
+    """
+    if data and database:
+        raise click.UsageError("--data and --database name different registries. Choose one.")
+    if not data and not database:
+        database = os.environ.get("POINTSMAN_DATABASE")
+        data = None if database else os.environ.get("POINTSMAN_DATA")
+    if not data and not database:
+        raise click.UsageError("Which registry? Name its folder (--data) or --database.")
+    return Place(data=data or "", database=database or "")
+
+
 def connect(place: Place, *, makes: bool = False) -> Registry:
     """The registry at a place. Close it when done.
 

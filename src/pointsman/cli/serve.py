@@ -85,9 +85,10 @@ def serve_command(
     Evaluations run in this process where the registry is kept in a folder. With a database
     they are left to `pointsman worker`, unless --evaluations asks for them here.
 
-    The first start makes an admin key and prints it this once. For automation, set
+    The first start makes an admin key and prints it this once, beside a link by which the first
+    person comes in: it is good once, and for a day. For automation, set
     POINTSMAN_BOOTSTRAP_KEY to a key made by `pointsman key generate`: it becomes the first
-    key of an empty registry, and is not printed.
+    key of an empty registry, and neither it nor a link is printed.
 
     \b
     Examples:
@@ -114,12 +115,13 @@ def serve_command(
         given = os.environ.get("POINTSMAN_BOOTSTRAP_KEY") or None
         secret = service.bootstrap(given)
         made = None if given else secret
+        link = f"{server.url}/welcome?token={service.welcome()}" if made else ""
         if not _is_loopback(host):
             out.note(_UNENCRYPTED.format(host=host))
         if made and not out.as_json:
             # At once: should the start be cut short here, the key has been seen.
-            click.echo(_FIRST_START.format(place=place, secret=made, url=server.url))
-        server.run(lambda: _announce(out, server.url, place, made))
+            click.echo(_FIRST_START.format(place=place, secret=made, url=server.url, link=link))
+        server.run(lambda: _announce(out, server.url, place, made, link))
     finally:
         service.close()
 
@@ -133,19 +135,25 @@ def place_of(data: str | None, database: str | None) -> Place:
     return Place(data=str(Path(data).resolve()) if data else "", database=database or "")
 
 
-def _announce(out: Output, url: str, place: Place, secret: str | None) -> None:
+def _announce(out: Output, url: str, place: Place, secret: str | None, link: str) -> None:
     """Say that requests are answered."""
     if out.as_json:
         ready = {"url": url, "place": str(place)}
-        click.echo(json.dumps({**ready, "admin_key": secret} if secret else ready))
+        first = {"admin_key": secret, "admin_link": link} if secret else {}
+        click.echo(json.dumps({**ready, **first}))
     else:
         click.echo(f"Serving {place} at {url} (Ctrl-C stops it)")
     sys.stdout.flush()
 
 
 _FIRST_START = """\
-This is the first start: {place} is new. Here is the key of its first admin. It is shown this
-once and kept nowhere, so put it where you keep secrets:
+This is the first start: {place} is new. Open this link in a browser to come in as its first
+admin. It is good once, and for a day:
+
+    {link}
+
+For programs, here is an admin key. It is shown this once and kept nowhere, so put it where you
+keep secrets:
 
     {secret}
 
@@ -155,7 +163,8 @@ To use it in a shell:
     export POINTSMAN_API_KEY={secret}
     pointsman key create my-app --role viewer
 
-Whoever loses it makes another on this machine: pointsman key create, with --data or --database.
+Whoever loses them makes others on this machine, with --data or --database: pointsman user
+welcome, and pointsman key create.
 """
 
 _UNENCRYPTED = (

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
 
-from pointsman.cli.connect import LOCAL, Registry, connect_to, with_output, with_registry
+from pointsman.cli.connect import (
+    LOCAL,
+    Registry,
+    check_folder,
+    connect_to,
+    local_place,
+    needing_server,
+    place_options,
+    with_output,
+    with_registry,
+)
 from pointsman.cli.managing import ROLES, ask_password, expiry, part
 from pointsman.cli.output import Output
 from pointsman.cli.times import exactly, when
@@ -135,6 +147,44 @@ def accept(
     else:
         person = signed.person
         out.line(f"Welcome, {person.name}. Get a key with: pointsman login {person.email}")
+
+
+@user_command.command("welcome")
+@click.option("--url", metavar="URL", help="Where browsers find the server. [env: POINTSMAN_URL]")
+@place_options(server=False)
+@with_output
+def welcome_command(
+    *, out: Output, url: str | None, data: str | None, database: str | None
+) -> None:
+    """Make a link by which somebody comes in as an admin of the installation.
+
+    For the first person, and for when no admin is left who can sign in. It is made on the
+    machine that holds the data, and is good once, for a day; it makes the one before useless.
+
+    \b
+    Examples:
+      pointsman user welcome --data /var/lib/pointsman
+    """
+    place = local_place(data, database)
+    if place.data:
+        check_folder(Path(place.data), makes=False)
+    with needing_server():
+        from pointsman.compose import open_store
+        from pointsman.embedded.people import welcome
+    with closing(open_store(place.data or None, place.database or None)) as store:
+        made = welcome(store)
+    base = (url or os.environ.get("POINTSMAN_URL") or LOCAL).rstrip("/")
+    link = f"{base}/welcome?token={made.token}"
+    if out.as_json:
+        out.data({"link": link, "expires_at": made.invitation.expires_at})
+    elif out.terminal:
+        out.line("Whoever opens this link becomes an admin of the installation; shown this once:")
+        out.line()
+        out.line(f"    {link}")
+        out.line()
+        out.line(f"It ends {exactly(made.invitation.expires_at)}.")
+    else:
+        click.echo(link)
 
 
 @user_command.command("reset")

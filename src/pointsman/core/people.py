@@ -64,6 +64,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """An artifact with its owners: e-mail addresses and `group:NAME`s."""
+
+    kind: str
+    name: str
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A tenant: names, keys, policies and the journal belong to one."""
 

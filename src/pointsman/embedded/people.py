@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pointsman.app import keys, members, oidc, projects, resets, sessions
+from pointsman.app import keys, members, oidc, projects, resets, sessions, welcoming
+from pointsman.app.application import Application
 from pointsman.app.keys import Wanted
+from pointsman.app.ports import Store
 from pointsman.core.names import check_list
 from pointsman.core.people import (
     Group,
@@ -21,6 +23,11 @@ from pointsman.core.people import (
 )
 from pointsman.core.vocabulary import Key, NewKey, Role, micros
 from pointsman.embedded.asking import Asking
+
+
+def welcome(store: Store) -> NewInvitation:
+    """Let whoever gets this token become admin of the installation: good once, for a day."""
+    return welcoming.welcome(Application(store))
 
 
 class PeopleWords(Asking):

@@ -39,8 +39,9 @@ from pointsman.errors import (
 )
 from pointsman.web import routes
 from pointsman.web.rendering import Templates
+from pointsman.web.signing import signed_out
 from pointsman.web.visit import Answer, Later, Page, Visit, status_of, told
-from pointsman.web.words import KINDS, with_query
+from pointsman.web.words import KINDS
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
@@ -95,14 +96,11 @@ class Site:
         self._stream = stream
         self._templates = Templates()
         self._routes = [(one, _compiled(one.pattern)) for one in routes.PAGES]
+        self._rooms = {"static", *(_room(one.pattern) for one in routes.PAGES)} - {""}
 
     def answers(self, path: str) -> bool:
         """Whether an address is a page's."""
-        return (
-            path == "/"
-            or path.startswith(("/projects/", "/static/"))
-            or any(form.fullmatch(path) for page, form in self._routes if page.open)
-        )
+        return path == "/" or _room(path) in self._rooms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -201,8 +199,7 @@ class Site:
             if visit.form:
                 # What was typed must not be lost: it stays on the page that sent it.
                 return visit.page("signed_out.html", status=401, error=told(error))
-            wanted = visit.here if visit.here != "/" else ""
-            return visit.go(with_query("/sign-in", to=wanted))
+            return visit.go(signed_out(visit, visit.here if visit.here != "/" else ""))
         if isinstance(error, PointsmanError):
             return visit.page(
                 "error.html", status=status_of(error), error=told(error), typed=_typed(visit)
@@ -339,6 +336,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         for index, part in enumerate(parts)
     )
     return re.compile(made)
+
+
+def _room(path: str) -> str:
+    """The first part of an address."""
+    return path.removeprefix("/").partition("/")[0]
 
 
 def _project_in(path: str) -> str:

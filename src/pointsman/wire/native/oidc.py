@@ -86,9 +86,9 @@ class SignOnPages:
         done = sign_on.finish(answer, cookie)
         if isinstance(done, oidc.Handed):
             there = f"http://127.0.0.1:{done.port}/?code={done.code}"
-            response: Response = RedirectResponse(there, 303, _GUARDS)
+            response = RedirectResponse(there, 303, _GUARDS)
         else:
-            response = _page(200, _welcome(done))
+            response = RedirectResponse("/", 303, _GUARDS)
             response.set_cookie(
                 SESSION_COOKIE,
                 done.token,
@@ -112,18 +112,8 @@ def told_as_page(request: Request, error: PointsmanError, status: int) -> Respon
     if "text/html" not in request.headers.get("accept", ""):
         return None
     body = f"<h1>You are not signed in</h1><p>{escape(error.message)}</p>"
-    return _page(status, body + f"<p>{escape(error.hint)}</p>")
-
-
-def _welcome(signed: SignedIn) -> str:
-    until = signed.expires_at.strftime("%Y-%m-%d %H:%M UTC")
-    return (
-        f"<h1>Welcome, {escape(signed.person.name)}</h1>"
-        f"<p>You are signed in as {escape(signed.person.email)} until {until}. "
-        "For a command line, this token works as a key until then. It is shown this once:</p>"
-        f"<pre>{escape(signed.token)}</pre>"
-        "<p>A key of your own, which lasts longer: <code>pointsman login --sso</code></p>"
-    )
+    body += f'<p>{escape(error.hint)}</p><p><a href="/sign-in">Back to signing in</a></p>'
+    return _page(status, body)
 
 
 def _page(status: int, body: str) -> Response:
