@@ -357,7 +357,7 @@ def govern(registry: Client, server: Server, selector: str) -> None:
 def person(registry: Client, server: Server, name: str, role: Role) -> Client:
     """Somebody new: invited, joined, signed in."""
     invited = registry.invite(f"{name}@example.com", name=name, role=role)
-    joined = registry.accept_invitation(invited.token, f"{name} likes long phrases", name=name)
+    joined = registry.accept_invitation(invited.token, _password(name), name=name)
     return Client(server.url, joined.token, snapshot=False)
 
 
@@ -368,11 +368,18 @@ def stay(server: Server) -> None:
     say("  .venv/bin/pointsman list --alias staging")
     say("  .venv/bin/pointsman eval affected shop/summary:2")
     say("  .venv/bin/pointsman history\n")
+    name, _ = _TEAM[-1]
+    say(f"Or look at {server.url} as {name}@example.com, password: {_password(name)}\n")
     assert server.process is not None
     try:
         server.process.wait()
     except KeyboardInterrupt:
         say("\nStopped.")
+
+
+def _password(name: str) -> str:
+    """The password of somebody of the team, who is nobody else's."""
+    return f"{name} likes long phrases"
 
 
 def histories(source: Path) -> Iterator[dict[str, Any]]:

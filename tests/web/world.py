@@ -43,6 +43,8 @@ QUERIES = {
     "/sign-in": ("?to={q}", "?ended=yes"),
 }
 """What goes behind an address, where a page wants more than its path."""
+FILES = ("/projects/{project}/history/export", "/projects/{project}/evaluations/{number}/report")
+"""What is taken along as a file, and shown by no page."""
 
 
 @dataclass
@@ -58,7 +60,11 @@ class World:
 
         Raises `KeyError` for a pattern with a word that has no example here.
         """
-        return {one.pattern: list(self._of(one.pattern)) for one in PAGES if one.method == "GET"}
+        return {
+            one.pattern: list(self._of(one.pattern))
+            for one in PAGES
+            if one.method == "GET" and one.pattern not in FILES
+        }
 
     def _of(self, pattern: str) -> Iterator[str]:
         kinds = self.values["kind"] if "{kind}" in pattern else ("",)
@@ -67,6 +73,8 @@ class World:
             for name in names if "{name}" in pattern else ("",):
                 known = {word: found[0] for word, found in self.values.items()}
                 known |= {"kind": kind, "name": name}
+                room = pattern.partition("/{number}")[0].rpartition("/")[2]
+                known["number"] = known.get(f"number of {room}", "1")
                 path = _filled(pattern, known)
                 for query in QUERIES.get(pattern, ("",)):
                     yield path + _filled(query, known)
@@ -87,8 +95,6 @@ def fill(server: Api, texts: Sequence[str] = PLEASANT, *, together: int = 1) -> 
     world = World(server, lambda: " ".join(next(endless) for _ in range(together)))
     world.values = {
         "project": ("default",),
-        "number": ("1",),
-        "change": ("1",),
         "policy": ("production",),
         "kind": ("prompts", "models", "suites", "datasets"),
         "q": ('"><img src=x onerror=window.__ran=1>',),
@@ -215,10 +221,14 @@ def _governing(world: World, texts: Sequence[str]) -> None:
         made = server.post("/changes", body)
         if made.status < 300:
             number = made.json["number"]
-            world.values["change"] = world.values["number"] = (str(number),)
+            world.values["number of changes"] = (str(number),)
             for _ in range(4):
                 server.post(f"/changes/{number}/comments", {"text": world.text()})
-    world.values["number"] = ("1",)
+    (released,) = server.get("/journal", query={"type": "alias.moved", "limit": 1}).json["items"]
+    world.values["number of releases"] = (str(released["data"]["release"]),)
+    asked = server.post("/evaluations", {"selector": "support/reply:1", "suites": ["politeness:1"]})
+    _ok(asked)
+    world.values["number of evaluations"] = (str(asked.json["evaluations"][0]["number"]),)
 
 
 def _outside(world: World, texts: Sequence[str]) -> None:
