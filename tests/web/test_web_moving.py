@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from serving import ServerProcess
-from web.browsing import Visitor
+from web.browsing import PASSWORD, Visitor, email_of
 
 Come = Callable[..., Visitor]
 
@@ -106,6 +106,28 @@ def test_who_may_not_move_is_told_and_can_propose(server: ServerProcess, visitor
     page.get_by_role("button", name="Propose to move production to version 2").click()
     page.wait_for_url("**/changes/*")
     assert live(server, "moving/refused") == 1
+
+
+def test_who_only_reads_is_offered_nothing_else(server: ServerProcess, visitor: Come) -> None:
+    versions(server, "moving/read")
+    page = visitor("Vic").go("/prompts/moving/read")
+    for name in ("Edit", "Move production…", "Move", "Roll back"):
+        assert not page.get_by_role("link", name=name, exact=True).count(), name
+    page = visitor("Wanda").go("/prompts/moving/read")
+    for name in ("Edit", "Move production…", "Roll back"):
+        expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
+
+
+def test_signing_in_leads_to_what_was_asked_for(server: ServerProcess, browser: Browser) -> None:
+    versions(server, "moving/later")
+    page = browser.new_page()
+    wanted = f"{server.url}/projects/default/prompts/moving/later:move?alias=production&version=2"
+    page.goto(wanted)
+    page.get_by_label("E-mail").fill(email_of("Rui"))
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Move production to version 2")).to_be_visible()
+    page.close()
 
 
 def test_what_others_do_appears_without_reload(server: ServerProcess, visitor: Come) -> None:

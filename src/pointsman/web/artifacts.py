@@ -46,6 +46,7 @@ def artifact_page(visit: Visit) -> Answer:
         story=story,
         artifact=story.artifact,
         may_write=may(visit.caller.actor, "write", kind, name).allowed,
+        may_propose=may(visit.caller.actor, "propose", kind, name).allowed,
         track=track_of(
             story.artifact.newest,
             story.artifact.aliases,

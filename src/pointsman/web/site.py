@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from starlette.requests import ClientDisconnect, Request
@@ -199,7 +199,9 @@ class Site:
             if visit.form:
                 # What was typed must not be lost: it stays on the page that sent it.
                 return visit.page("signed_out.html", status=401, error=told(error))
-            return visit.go(signed_out(visit, visit.here if visit.here != "/" else ""))
+            asked = urlencode(visit.query, doseq=True)
+            wanted = f"{visit.here}?{asked}" if asked else visit.here
+            return visit.go(signed_out(visit, "" if wanted == "/" else wanted))
         if isinstance(error, PointsmanError):
             return visit.page(
                 "error.html", status=status_of(error), error=told(error), typed=_typed(visit)

@@ -128,6 +128,7 @@ def _shown(visit: Visit, number: int) -> Answer:
         marked=marked,
         type_of=type_of,
         may_write=may(actor, "write", kind, name).allowed,
+        may_propose=may(actor, "propose", kind, name).allowed,
         may_admin=may(actor, "admin", kind, name).allowed,
     )
 
