@@ -74,7 +74,7 @@ def test_nothing_that_somebody_wrote_runs(unsafe: World, browser: Browser, guard
         "request",
         lambda request: strange.append(request.url) if _foreign(unsafe, request.url) else None,
     )
-    for pattern, addresses in unsafe.addresses().items():
+    for pattern, addresses in unsafe.addresses(every=True).items():
         for address in addresses:
             answer = page.goto(f"{unsafe.server.url}{address}", wait_until="load")
             assert answer is not None

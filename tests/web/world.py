@@ -55,22 +55,25 @@ class World:
     text: Callable[[], str]
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def addresses(self) -> dict[str, list[str]]:
-        """Addresses of every page that is read, by its pattern.
+    def addresses(self, *, every: bool = False) -> dict[str, list[str]]:
+        """Addresses of every page that is read, by its pattern; `every` artifact's, or the first
+        one's of each kind.
 
         Raises `KeyError` for a pattern with a word that has no example here.
         """
         return {
-            one.pattern: list(self._of(one.pattern))
+            one.pattern: list(self._of(one.pattern, every))
             for one in PAGES
             if one.method == "GET" and one.pattern not in FILES
         }
 
-    def _of(self, pattern: str) -> Iterator[str]:
+    def _of(self, pattern: str, every: bool) -> Iterator[str]:
         kinds = self.values["kind"] if "{kind}" in pattern else ("",)
         for kind in kinds:
             names = self.values[f"name of {kind}" if kind else "name of prompts"]
-            for name in names if "{name}" in pattern else ("",):
+            if "{name}" not in pattern:
+                names = ("",)
+            for name in names if every else names[:1]:
                 known = {word: found[0] for word, found in self.values.items()}
                 known |= {"kind": kind, "name": name}
                 room = pattern.partition("/{number}")[0].rpartition("/")[2]
