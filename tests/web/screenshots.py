@@ -1,6 +1,7 @@
 """`make screenshots`: every page in both themes, and as a telephone shows it.
 
     python tests/web/screenshots.py [words in a page's pattern…]
+    python tests/web/screenshots.py readme    the README's picture, docs/pages.png
 
 Fills a demo registry, opens every page and writes pictures into `build/screenshots/`.
 """
@@ -13,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from playwright.sync_api import Browser
 
 from serving import ServerProcess
 from web.browsing import chromium, join, visit
@@ -31,6 +34,9 @@ def main() -> None:
         join(server)
         world = fill(server)
         with chromium() as browser:
+            if wanted == ["readme"]:
+                _picture(browser, server)
+                return
             for theme, width in LOOKS:
                 ada = visit(browser, server, "Ada", width=width, theme=theme)
                 for pattern, addresses in world.addresses().items():
@@ -45,6 +51,15 @@ def main() -> None:
                         ada.page.screenshot(path=path, full_page=True)
                         print(path.relative_to(HOME))
                 ada.context.close()
+
+
+def _picture(browser: Browser, server: ServerProcess) -> None:
+    """The page of an artifact, as the README shows it."""
+    ada = visit(browser, server, "Ada")
+    ada.page.set_viewport_size({"width": 1180, "height": 640})
+    ada.go("/prompts/support/reply")
+    ada.page.screenshot(path=HOME / "docs" / "pages.png")
+    ada.context.close()
 
 
 if __name__ == "__main__":
