@@ -18,6 +18,7 @@ from bench import (
     harness,
     machine,
     moves,
+    pages,
     reads,
     record,
     registry,
@@ -42,6 +43,7 @@ TOPICS: dict[str, Callable[[Run], Iterator[Result]]] = {
     "graph": graph.graph,
     "evaluations": evaluations.evaluations,
     "files": files.files,
+    "pages": pages.pages,
     "mlflow": registry.mlflow,
 }
 
