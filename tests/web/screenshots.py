@@ -56,7 +56,7 @@ def main() -> None:
 def _picture(browser: Browser, server: ServerProcess) -> None:
     """The page of an artifact, as the README shows it."""
     ada = visit(browser, server, "Ada")
-    ada.page.set_viewport_size({"width": 1180, "height": 640})
+    ada.page.set_viewport_size({"width": 1280, "height": 680})
     ada.go("/prompts/support/reply")
     ada.page.screenshot(path=HOME / "docs" / "pages.png")
     ada.context.close()
