@@ -163,3 +163,10 @@ def test_what_comes_from_another_site_is_refused(server: ServerProcess, visitor:
             answer.read()
         assert answer.status == 403, headers
     assert live(server, "moving/forged") == 1
+
+
+def test_an_address_that_is_no_text_is_answered(server: ServerProcess) -> None:
+    for query in (b"to=\xeb", b"%ff=%fe", b"\xff\xfe", b"to=%00&to=%ed%a0%80"):
+        with server.socket() as line:
+            line.send(b"GET /sign-in?" + query + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert line.answer().status in (200, 400), query

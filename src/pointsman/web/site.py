@@ -120,16 +120,17 @@ class Site:
 
     async def _respond(self, request: Request) -> Response:
         number = secrets.token_hex(6)
-        project = _project_in(request.url.path)
+        path: str = request.scope["path"]
+        project = _project_in(path)
         token = request.cookies.get(SESSION_COOKIE, "")
         visit = Visit(
             app=self._app,
             models=self._models,
             caller=_NOWHERE,
             path={},
-            query=parse_qs(request.url.query, keep_blank_values=True),
+            query=_query(request),
             form={},
-            here=request.url.path,
+            here=path,
             zone=_zone(request.cookies.get("pointsman_zone", "")),
             token=token,
             address=request.client.host if request.client else "",
@@ -314,6 +315,12 @@ def _handled(page: Page, visit: Visit) -> Answer | Later:
     return page.handler(visit)
 
 
+def _query(request: Request) -> dict[str, list[str]]:
+    """What the address asks; bytes that are no text can't be meant, and are shown as such."""
+    text = request.scope["query_string"].decode("utf-8", "replace")
+    return parse_qs(text, keep_blank_values=True)
+
+
 async def _form(request: Request) -> dict[str, list[str]]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -369,7 +376,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _origin(request: Request) -> str:
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0]
+    scheme = request.headers.get("x-forwarded-proto", request.scope["scheme"]).partition(",")[0]
     return f"{scheme}://{request.headers.get('host', '')}"
 
 
