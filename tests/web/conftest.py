@@ -21,9 +21,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the run; each visitor has a window of their own."""
+    """One browser for the tests of a file; each visitor has a window of their own.
+
+    Not for longer: what drives it has an event loop running in this thread, in which tests of
+    other files could not run theirs.
+    """
     with chromium() as made:
         yield made
 
